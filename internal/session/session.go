@@ -1,0 +1,75 @@
+// Package session is the seam between the Socket.IO layers and what they serve. Two
+// packages implement Client (socketio for revision 5, eio3 for revision 4) and one
+// implements Gateway, so that what a client may say is decided once.
+package session
+
+import (
+	"encoding/json"
+	"net/url"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+// Client is one joined Socket.IO connection. All methods are safe for concurrent use
+// and none of them blocks on the peer.
+type Client interface {
+	// ID is the public socket id, for logs and answers.
+	ID() string
+	// Send queues or writes a batch in the client's own form, in the order of the calls.
+	// After the connection has ended it does nothing. A client whose backlog would pass
+	// its bound is closed instead.
+	Send(batch *event.Batch)
+	// Close ends the transport without a DISCONNECT packet, so that official clients
+	// reconnect. It may be called from any goroutine, also from within Peer's methods.
+	Close(reason string)
+}
+
+// Handshake is what a client showed when it connected.
+type Handshake struct {
+	// Auth is the JSON object of the CONNECT packet, nil when absent or in revision 4.
+	Auth json.RawMessage
+	// Query is the query of the handshake request; in revision 4 the query of the
+	// namespace is added to it.
+	Query url.Values
+	// Authorization is the request's header of that name.
+	Authorization string
+	// RemoteAddr is the address the transport was opened from.
+	RemoteAddr string
+}
+
+// Message is one EVENT from a client.
+type Message struct {
+	Name string
+	// Args is the raw JSON of the arguments after the name. Valid only during the call.
+	Args []json.RawMessage
+	// AckID is the id under which the client wants an acknowledgement, when HasAck.
+	AckID  uint64
+	HasAck bool
+	// Binary says that the event came with binary attachments, which stand as
+	// placeholders in Args; the bytes themselves are not handed on.
+	Binary bool
+}
+
+// Gateway decides what clients may do.
+type Gateway interface {
+	// Connect is called once per joining client, before its CONNECT is answered, from
+	// the client's reader. An error refuses the client; *Refusal chooses what it sees.
+	Connect(client Client, handshake Handshake) (Peer, error)
+}
+
+// Peer is the gateway's side of one client. Its methods are called one at a time, from
+// the client's reader, and must not block on Redis or on another client.
+type Peer interface {
+	// Event handles one EVENT.
+	Event(message Message)
+	// Disconnected is called once, last, with the reason the connection ended.
+	Disconnected(reason string)
+}
+
+// Refusal is an error the refused client may read.
+type Refusal struct {
+	Code    string // stable, such as "auth/required"
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
