@@ -1,0 +1,315 @@
+package engineio
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// poll is a session's long-polling state, guarded by its mu.
+type poll struct {
+	queue [][]byte // packets in text, waiting for the next GET
+	bytes int      // their total length
+
+	waiting   chan struct{} // of the GET that is held, nil without one; capacity 1
+	interrupt func()        // breaks off the POST being read, nil without one
+
+	farewell []byte      // once ended: the packet that tells the client
+	parked   *time.Timer // once ended between two polls: forgets the session in time
+}
+
+// openPolling answers a handshake over polling.
+func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
+	s.sendPacket(s.openPacket(transportWebsocket))
+	s.begin(r, transportPolling)
+	s.mu.Lock()
+	packets := s.takeQueue()
+	s.mu.Unlock()
+	s.writePayload(w, packets)
+}
+
+// servePoll answers a GET with all that is waiting, or holds it until something is.
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	switch {
+	case s.ended && s.polling.parked == nil:
+		s.mu.Unlock()
+		s.server.refuse(w, r, refuseSession)
+		return
+	case s.websocket != nil:
+		s.mu.Unlock()
+		s.server.refuse(w, r, refuseRequest)
+		return
+	case s.polling.waiting != nil:
+		// Two polls at once: the client has lost count, and packets could be split
+		// between answers that arrive in any order.
+		s.endLocked(ReasonTransportError, gently)
+		s.mu.Unlock()
+		answerEmpty(w, http.StatusBadRequest)
+		return
+	}
+	waiting := make(chan struct{}, 1)
+	s.polling.waiting = waiting
+	if s.ended || len(s.polling.queue) > 0 || s.probed() {
+		waiting <- struct{}{}
+	}
+	s.mu.Unlock()
+
+	select {
+	case <-waiting:
+		s.writePayload(w, s.finishPoll())
+	case <-r.Context().Done():
+		s.mu.Lock()
+		s.polling.waiting = nil
+		s.endLocked(ReasonTransportError, abruptly)
+		s.mu.Unlock()
+	}
+}
+
+// finishPoll takes what the held GET is answered with.
+func (s *Session) finishPoll() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.waiting = nil
+	packets := s.takeQueue()
+	switch {
+	case s.ended:
+		if s.polling.parked != nil {
+			packets = append(packets, packetTextNoop)
+		}
+		packets = append(packets, s.polling.farewell)
+		s.unparkLocked()
+	case s.websocket != nil:
+		packets = append(packets, packetTextClose) // upgraded: this transport is over
+	case len(packets) == 0:
+		packets = append(packets, packetTextNoop)
+	}
+	return packets
+}
+
+// queuePackets adds packets for the next poll. The bound yields to a single write into
+// an empty queue: a packet within the payload limit must be deliverable whatever its
+// encoding makes of its size.
+func (s *Session) queuePackets(packets ...[]byte) {
+	before := s.polling.bytes
+	for _, packet := range packets {
+		s.polling.bytes += len(packet)
+	}
+	s.server.options.Observer.BacklogChanged(s.polling.bytes - before)
+	s.polling.queue = append(s.polling.queue, packets...)
+	if before > 0 && s.polling.bytes > s.server.options.BacklogBytes {
+		s.discardQueue()
+		s.endLocked(ReasonBacklog, gently)
+		return
+	}
+	s.wakePoll()
+}
+
+func (s *Session) wakePoll() {
+	select {
+	case s.polling.waiting <- struct{}{}:
+	default: // no poll is held, or it has been woken
+	}
+}
+
+func (s *Session) takeQueue() [][]byte {
+	packets := s.polling.queue
+	s.discardQueue()
+	return packets
+}
+
+func (s *Session) discardQueue() {
+	s.server.options.Observer.BacklogChanged(-s.polling.bytes)
+	s.polling.queue, s.polling.bytes = nil, 0
+}
+
+// writePayload answers a GET. A client that does not take its answer within a heartbeat
+// is gone; what the answer held cannot be sent again.
+func (s *Session) writePayload(w http.ResponseWriter, packets [][]byte) {
+	body := appendPayload(nil, s.revision, packets)
+	header := w.Header()
+	header.Set("Content-Type", "text/plain; charset=UTF-8")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(s.patience()))
+	if _, err := w.Write(body); err != nil {
+		s.end(ReasonTransportError, abruptly)
+		return
+	}
+	_ = control.SetWriteDeadline(time.Time{})
+}
+
+// patience is how long a client may be silent at most before it counts as gone.
+func (s *Session) patience() time.Duration {
+	return s.server.options.PingInterval + s.server.options.PingTimeout
+}
+
+// servePost takes a payload from the client.
+func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	if status := s.beginPost(func() { _ = control.SetReadDeadline(time.Unix(1, 0)) }); status != http.StatusOK {
+		if status == http.StatusNotFound {
+			s.server.refuse(w, r, refuseSession)
+			return
+		}
+		answerEmpty(w, status)
+		return
+	}
+	defer s.finishPost()
+
+	binary := r.Header.Get("Content-Type") == "application/octet-stream"
+	if binary && s.revision == V4 {
+		s.end(ReasonTransportError, gently)
+		answerEmpty(w, http.StatusBadRequest)
+		return
+	}
+	body := bodies.Get().(*bytes.Buffer)
+	defer releaseBody(body)
+	if !s.readBody(w, r, body) {
+		return
+	}
+	s.receivePayload(newPayload(s.revision, binary, validText(body.Bytes(), binary)))
+	writeOK(w)
+}
+
+// beginPost claims the session's one POST; the status says why it may not.
+func (s *Session) beginPost(interrupt func()) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+		return http.StatusNotFound
+	case s.polling.interrupt != nil:
+		s.endLocked(ReasonTransportError, gently)
+		return http.StatusBadRequest
+	}
+	s.polling.interrupt = interrupt
+	return http.StatusOK
+}
+
+func (s *Session) finishPost() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.interrupt = nil
+}
+
+// readBody reads a POST within the payload limit, which is inclusive. One that is too
+// large leaves the session alone, as the reference does; the official client gives up
+// on any status but 200 by itself.
+func (s *Session) readBody(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) bool {
+	limit := int64(s.server.options.MaxPayload)
+	_, err := into.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &tooLarge):
+		answerEmpty(w, http.StatusRequestEntityTooLarge)
+	default:
+		s.end(ReasonTransportError, gently)
+		answerEmpty(w, http.StatusBadRequest)
+	}
+	return false
+}
+
+// receivePayload acts on the packets in order. Those before a bad one count.
+func (s *Session) receivePayload(p *payload) {
+	for {
+		packet, more, err := p.next()
+		if err != nil {
+			s.end(ReasonParseError, gently)
+			return
+		}
+		if !more || !s.receive(packet) {
+			return
+		}
+	}
+}
+
+// writeOK is sent even when the payload was malformed and the session is over: the
+// client learns that from its next request.
+func writeOK(w http.ResponseWriter) {
+	header := w.Header()
+	header.Set("Content-Type", "text/html")
+	header.Set("Content-Length", "2")
+	header.Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, "ok")
+}
+
+// validText replaces invalid UTF-8, as the reference's decoder of text bodies does.
+func validText(body []byte, binary bool) []byte {
+	if binary || utf8.Valid(body) {
+		return body
+	}
+	return bytes.ToValidUTF8(body, []byte("\uFFFD"))
+}
+
+// endByClient ends the session on the client's own close packet. Its pending poll is
+// answered with a noop rather than a close.
+func (s *Session) endByClient() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.polling.farewell = packetTextNoop
+	}
+	s.endLocked(ReasonTransportClose, gently)
+}
+
+// closePolling lets the client know by the GET that is held, or keeps the session known
+// until the next one asks.
+func (s *Session) closePolling(how ending) {
+	if s.polling.interrupt != nil {
+		s.polling.interrupt()
+	}
+	byClient := s.polling.farewell != nil
+	if !byClient {
+		s.polling.farewell = packetTextClose
+	}
+	if s.polling.waiting != nil {
+		s.wakePoll()
+	} else if how == gently && !byClient {
+		s.polling.parked = time.AfterFunc(parkTime, s.unpark)
+		return
+	} else {
+		s.discardQueue()
+	}
+	s.server.forget(s)
+}
+
+// unpark forgets a session whose end no poll came to learn.
+func (s *Session) unpark() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unparkLocked()
+}
+
+func (s *Session) unparkLocked() {
+	if s.polling.parked == nil {
+		return
+	}
+	s.polling.parked.Stop()
+	s.polling.parked = nil
+	s.discardQueue()
+	s.server.forget(s)
+}
+
+// bodies holds buffers for POST bodies between requests.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// largeBody is the capacity above which a buffer is not kept, so that one large post does
+// not hold its memory for ever.
+const largeBody = 64 << 10
+
+func releaseBody(body *bytes.Buffer) {
+	if body.Cap() > largeBody {
+		return
+	}
+	body.Reset()
+	bodies.Put(body)
+}

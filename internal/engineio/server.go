@@ -1,0 +1,226 @@
+package engineio
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Server serves the sessions of one instance. It is an http.Handler for every path it is
+// mounted on; the path itself is not looked at.
+type Server struct {
+	options Options
+
+	mu       sync.Mutex
+	sessions map[string]*Session // by id; also closed ones whose end a poll has yet to learn
+	live     int                 // sessions not yet ended
+	stopping bool
+
+	running sync.WaitGroup // one for each live session and for each goroutine of ours
+}
+
+// NewServer makes a server. It owns goroutines only while sessions live; Close waits.
+func NewServer(options Options) *Server {
+	return &Server{options: options, sessions: make(map[string]*Session)}
+}
+
+// ServeHTTP answers one request of the protocol: a handshake, a poll, a post or an upgrade.
+// The order of the checks is the reference server's, so that errors match it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.options.Origins.writeHeaders(w, r)
+	if r.Method == http.MethodOptions && s.options.Origins.configured() {
+		s.options.Origins.answerPreflight(w, r)
+		return
+	}
+	query := parseParameters(r)
+	if query.transport != transportPolling && query.transport != transportWebsocket {
+		s.refuse(w, r, refuseTransport)
+		return
+	}
+	if query.jsonp {
+		// JSONP lets any page read a session's packets, and current clients dropped it.
+		s.refuse(w, r, refuseRequest)
+		return
+	}
+	if query.sid == "" {
+		s.serveHandshake(w, r, query)
+		return
+	}
+	s.serveSession(w, r, query)
+}
+
+// serveHandshake opens a session.
+func (s *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query parameters) {
+	switch {
+	case r.Method != http.MethodGet:
+		s.refuse(w, r, refuseMethod)
+	case (query.transport == transportWebsocket) != isUpgrade(r):
+		s.refuse(w, r, refuseRequest)
+	case !s.options.Origins.allows(r):
+		s.refuse(w, r, refuseOrigin)
+	case query.revision == V3 && !s.options.EIO3:
+		s.refuse(w, r, refuseRevision)
+	default:
+		session := newSession(s, query.revision, r)
+		if why := s.admit(session); why != nil {
+			s.refuse(w, r, why)
+			return
+		}
+		if query.transport == transportWebsocket {
+			session.openWebsocket(w, r)
+			return
+		}
+		session.openPolling(w, r)
+	}
+}
+
+// serveSession routes a request that names a session.
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, query parameters) {
+	session := s.lookup(query.sid)
+	switch {
+	case session == nil:
+		s.refuse(w, r, refuseSession)
+	case query.revision != session.revision:
+		s.refuse(w, r, refuseRequest)
+	case isUpgrade(r):
+		if query.transport != transportWebsocket || r.Method != http.MethodGet {
+			s.refuse(w, r, refuseRequest)
+			return
+		}
+		if !s.options.Origins.allows(r) {
+			s.refuse(w, r, refuseOrigin)
+			return
+		}
+		session.serveUpgrade(w, r)
+	case query.transport == transportWebsocket || !session.isPolling():
+		s.refuse(w, r, refuseRequest)
+	case r.Method == http.MethodGet:
+		session.servePoll(w, r)
+	case r.Method == http.MethodPost:
+		session.servePost(w, r)
+	default:
+		answerEmpty(w, http.StatusInternalServerError) // the reference's answer; the session is unharmed
+	}
+}
+
+// admit counts the session in and makes it reachable under its id. Until the handshake
+// is answered nobody knows that id.
+func (s *Server) admit(session *Session) *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopping:
+		return refuseStopping
+	case s.live >= s.options.MaxSessions:
+		return refuseFull
+	}
+	s.live++
+	s.running.Add(1)
+	s.sessions[session.id] = session
+	return nil
+}
+
+// forget makes the id unknown.
+func (s *Server) forget(session *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, session.id)
+}
+
+// discharge counts the session out, once its handler knows.
+func (s *Server) discharge() {
+	s.mu.Lock()
+	s.live--
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+func (s *Server) lookup(id string) *Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[id]
+}
+
+// Live is the number of sessions that have not ended.
+func (s *Server) Live() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live
+}
+
+// Close refuses new sessions, ends those that live, and waits for every goroutine of
+// theirs. It returns the context's error if that ends first.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	sessions := make([]*Session, 0, len(s.sessions))
+	for _, session := range s.sessions {
+		sessions = append(sessions, session)
+	}
+	s.mu.Unlock()
+	for _, session := range sessions {
+		session.end(ReasonShuttingDown, gently)
+		session.unpark()
+	}
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// parameters is the query of a request, as far as the protocol reads it.
+type parameters struct {
+	revision  Revision
+	transport string
+	sid       string
+	jsonp     bool
+}
+
+// parseParameters takes the last of repeated keys. Any EIO but 4, also none, means
+// revision 3: that is how such clients were told apart when revision 4 came.
+func parseParameters(r *http.Request) parameters {
+	values := r.URL.Query()
+	last := func(key string) string {
+		if all := values[key]; len(all) > 0 {
+			return all[len(all)-1]
+		}
+		return ""
+	}
+	p := parameters{revision: V3, transport: last("transport"), sid: last("sid"), jsonp: last("j") != ""}
+	if last("EIO") == "4" {
+		p.revision = V4
+	}
+	return p
+}
+
+func isUpgrade(r *http.Request) bool {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return false
+	}
+	for _, line := range r.Header.Values("Connection") {
+		for token := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "upgrade") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+const (
+	// parkTime is how long a session that the server ended between two polls stays known,
+	// so that the next poll learns of it.
+	parkTime = 30 * time.Second
+	// lingerTime is how long a closed websocket is still read. Closing at once with
+	// unread bytes would reset the connection and destroy the close frame on its way.
+	lingerTime = time.Second
+)

@@ -1,0 +1,111 @@
+package engineio
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// sendBuffer is the kernel's send buffer per websocket, in bytes (Linux doubles it).
+// Left to itself the kernel takes up to 4 MB for a client that does not read, before our
+// own bound would notice anything.
+const sendBuffer = 256 << 10
+
+// socket is a websocket's connection. Its reader goroutine owns the reading side and is
+// the one that closes the connection; the session's door owns the writing side.
+type socket struct {
+	conn net.Conn
+	raw  syscall.RawConn // nil for wrapped connections (TLS), which drain always
+
+	in inbound
+
+	out outbound // guarded by the session's mu
+}
+
+// upgradeSocket answers the websocket handshake and takes the connection from net/http,
+// whose buffers and goroutine are let go.
+func upgradeSocket(w http.ResponseWriter, r *http.Request) (*socket, error) {
+	upgrader := ws.HTTPUpgrader{
+		Timeout: 10 * time.Second,
+		// The reference echoes the first subprotocol offered.
+		Protocol: func(string) bool { return true },
+		Header:   corsOf(w),
+	}
+	conn, buffered, _, err := upgrader.Upgrade(r, w)
+	if err != nil {
+		if conn != nil {
+			_ = conn.Close()
+		}
+		return nil, err
+	}
+	sock := &socket{conn: conn}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer)
+		sock.raw, _ = tcp.SyscallConn()
+	}
+	sock.out.init()
+	sock.in.init(conn, sock.raw)
+	return sock, sock.in.take(buffered.Reader)
+}
+
+// corsOf is what the response would have carried had it not been hijacked.
+func corsOf(w http.ResponseWriter) http.Header {
+	header := http.Header{}
+	for _, name := range []string{"Access-Control-Allow-Origin", "Vary"} {
+		if values := w.Header().Values(name); len(values) > 0 {
+			header[name] = values
+		}
+	}
+	return header
+}
+
+// abandon makes the socket's reader, which closes it, come to its end now.
+func (s *socket) abandon() {
+	_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+}
+
+// retire tells the peer, when it is not in the middle of a frame, and gives the reader a
+// last moment to see the peer's own close. Writing is over afterwards.
+func (s *socket) retire(closeFrame []byte) {
+	if s.out.idle() && closeFrame != nil {
+		_, _ = s.writeNow(closeFrame)
+	}
+	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && s.out.idle() {
+		_ = half.CloseWrite()
+		_ = s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+		return
+	}
+	s.abandon()
+	_ = s.conn.SetWriteDeadline(time.Unix(1, 0)) // the drain stops too
+}
+
+// linger reads on, for nothing, until the peer closes or the deadline passes.
+func (s *socket) linger() {
+	_ = s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+	for s.in.skip() == nil {
+	}
+}
+
+// close ends the connection; called by the reader alone.
+func (s *socket) close() {
+	s.in.release()
+	_ = s.conn.Close()
+}
+
+// take moves what net/http has already read into the socket's own reading side.
+func (in *inbound) take(reader *bufio.Reader) error {
+	n := reader.Buffered()
+	if n == 0 {
+		return nil
+	}
+	early, err := reader.Peek(n)
+	if err != nil {
+		return err
+	}
+	in.preload(early)
+	return nil
+}
