@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/roomcast/roomcast/internal/event"
+	"github.com/roomcast/roomcast/internal/hub"
+)
+
+// fault is what a refused client reads.
+type fault struct {
+	Code    string `json:"code"`
+	Name    string `json:"name"`
+	Message string `json:"message"`
+}
+
+// The codes and names of faults. Codes are part of the wire contract.
+const (
+	codeUnknownEvent   = "application/unknown-event"
+	codeUnknownRequest = "application/unknown-request"
+	codeUnmarshalling  = "application/unmarshalling-failed"
+	codeInvalidField   = "application/invalid-field"
+	codeBinary         = "application/binary-not-served"
+	codeTooManyRooms   = "application/too-many-rooms"
+	codeTooMany        = "application/too-many-requests"
+	codeUnavailable    = "application/unavailable"
+
+	nameBadRequest  = "Bad Request Error"
+	nameLimit       = "Limit Error"
+	nameUnavailable = "Service Unavailable Error"
+)
+
+// faultOf puts the hub's errors in a client's words.
+func (p *peer) faultOf(err error) *fault {
+	switch {
+	case errors.Is(err, hub.ErrTooManyRooms):
+		return &fault{codeTooManyRooms, nameLimit, "this connection has as many rooms as it may"}
+	case errors.Is(err, hub.ErrBusy):
+		return &fault{codeTooMany, nameLimit, "too many requests are waiting for an answer"}
+	}
+	p.gateway.options.Logger.Warn("refusing a request", "client", p.client.ID(), "error", err)
+	return &fault{codeUnavailable, nameUnavailable, "the service cannot vouch for updates at the moment, try again"}
+}
+
+// wireResponse is an answer's JSON.
+type wireResponse struct {
+	Status    string       `json:"status"`
+	Event     string       `json:"event,omitempty"`
+	Payload   *wirePayload `json:"payload,omitempty"`
+	Position  string       `json:"position,omitempty"`
+	Recovered *bool        `json:"recovered,omitempty"`
+	Error     *fault       `json:"error,omitempty"`
+}
+
+type wirePayload struct {
+	WorkspaceID string `json:"workspaceId"`
+	AppID       string `json:"appId"`
+}
+
+func (r request) succeed(outcome hub.Outcome) []*event.Event {
+	response := r.response("SUCCESS")
+	response.Position = outcome.Position.String()
+	if !r.since.IsZero() {
+		response.Recovered = &outcome.Recovered
+	}
+	return r.reply(response)
+}
+
+func (r request) refuse(why *fault) []*event.Event {
+	response := r.response("ERROR")
+	response.Error = why
+	return r.reply(response)
+}
+
+// response echoes what could be read of the request, never its token.
+func (r request) response(status string) wireResponse {
+	response := wireResponse{Status: status, Event: r.kind}
+	if r.room != (event.Room{}) {
+		response.Payload = &wirePayload{WorkspaceID: r.room.Workspace, AppID: r.room.App}
+	}
+	return response
+}
+
+// reply makes the answering event, and the acknowledgement if one was asked for.
+func (r request) reply(response wireResponse) []*event.Event {
+	body, _ := json.Marshal(response) // strings and a bool always marshal
+	replies := []*event.Event{event.NewReply(responseName, body)}
+	if r.hasAck {
+		replies = append(replies, event.NewAck(r.ackID, body))
+	}
+	return replies
+}

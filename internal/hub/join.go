@@ -1,0 +1,123 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+// The order of a join is what makes it whole: the seat first, so that nothing published
+// from now on is missed; then the top, which becomes the position in the reply; then what
+// the room had after the member's own position; then reply and missed events as one
+// block; then the gate opens, and what has come for the seat meanwhile follows, without
+// what the top already covers.
+
+// replayBytes bounds the missed events of one join, in bytes of JSON. Beyond it a reload
+// is cheaper for everybody.
+const replayBytes = 512 << 10
+
+func (s *Seating) join(ctx context.Context, room event.Room, since event.Position, reply Reply) {
+	if old := s.find(room); old != nil {
+		if since.IsZero() {
+			s.answer(reply(Outcome{Position: s.hub.line.position()}))
+			return
+		}
+		s.giveUp(old)
+	}
+	if len(s.taken) >= s.hub.options.RoomsPerMember {
+		s.answer(reply(Outcome{Err: ErrTooManyRooms}))
+		return
+	}
+	taken := &seat{seating: s, room: room}
+	s.taken = append(s.taken, taken)
+	s.hub.directory.add(room, s.worker.index)
+	s.post(func() { s.worker.sit(taken) })
+
+	found, err := s.hub.catchUp(ctx, room, since)
+	if err != nil {
+		s.giveUp(taken)
+		replies := reply(Outcome{Err: fmt.Errorf("%w: %w", ErrUnavailable, err)})
+		s.post(func() { s.worker.open(s, replies) })
+		return
+	}
+	replies := append(reply(Outcome{Position: found.top, Recovered: found.proven}), found.missed...)
+	s.post(func() {
+		taken.after = found.top
+		s.worker.open(s, replies)
+	})
+}
+
+// answer sends replies in the order of the worker's work.
+func (s *Seating) answer(replies []*event.Event) {
+	s.post(func() { s.member.Send(event.NewBatch(replies...)) })
+}
+
+// giveUp frees a seat without a word.
+func (s *Seating) giveUp(old *seat) {
+	s.taken = slices.DeleteFunc(s.taken, func(t *seat) bool { return t == old })
+	s.post(func() { s.worker.unseat(old) })
+}
+
+// catchingUp is what a member joining a room is told.
+type catchingUp struct {
+	top    event.Position
+	missed []*event.Event
+	proven bool
+}
+
+// catchUp reads the top and what the room had since, or a RESYNC in its place.
+func (h *Hub) catchUp(ctx context.Context, room event.Room, since event.Position) (catchingUp, error) {
+	if err := h.line.awaitBaseline(ctx); err != nil {
+		return catchingUp{}, err
+	}
+	top, err := h.tops.read(ctx)
+	if err != nil || since.IsZero() {
+		return catchingUp{top: top.Position}, err
+	}
+	if !top.Continues(since) {
+		return h.resyncInstead(room, top.Position, "unknown_position"), nil
+	}
+	history, err := h.readHistory(ctx, room, since.Sequence, replayBytes)
+	switch {
+	case err != nil:
+		return catchingUp{}, err
+	case !history.proven:
+		return h.resyncInstead(room, history.top, "history_gone"), nil
+	}
+	return history, nil
+}
+
+func (h *Hub) resyncInstead(room event.Room, top event.Position, cause string) catchingUp {
+	h.options.Observer.Resynced(cause)
+	return catchingUp{top: top, missed: []*event.Event{newResync(room, top, cause)}}
+}
+
+// readHistory reads a room's events after a sequence, page by page, as far as maxBytes
+// goes. Proven means that they are all of them.
+func (h *Hub) readHistory(ctx context.Context, room event.Room, after uint64, maxBytes int) (catchingUp, error) {
+	var found catchingUp
+	for size := 0; ; {
+		page, err := h.store.Range(ctx, room, after, maxBytes)
+		if err != nil {
+			return found, err
+		}
+		found.top = page.Top.Position
+		if !page.Proven(after) {
+			return found, nil
+		}
+		found.missed = append(found.missed, page.Events...)
+		if !page.More {
+			found.proven = true
+			return found, nil
+		}
+		for _, e := range page.Events {
+			size += e.Size()
+		}
+		if size >= maxBytes {
+			return found, nil
+		}
+		after = page.Events[len(page.Events)-1].Position.Sequence
+	}
+}

@@ -1,0 +1,165 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+// Seating is the seats of one member. Requests are worked on one at a time, in the order
+// they came, by the desk; what they change at the worker goes through its inbox.
+type Seating struct {
+	hub    *Hub
+	worker *worker
+	member Member
+
+	mu        sync.Mutex // guards what follows
+	requests  []request
+	atDesk    bool // a clerk has taken this seating, or will
+	released  bool
+	interrupt context.CancelFunc // of the request under way
+
+	// Owned by the request under way: the rooms asked for and not left.
+	taken []*seat
+
+	// Owned by the worker.
+	seats     []*seat
+	gated     bool // a join is under way: events are held
+	held      []*event.Event
+	heldBytes int
+
+	round        uint64 // the last round of fan-out this member was counted in
+	roomsInRound int
+}
+
+// request is one thing a member asked for.
+type request func(ctx context.Context)
+
+// Outcome is what a join or leave has come to.
+type Outcome struct {
+	// Position is where the channel stood: a joined member gets everything after it, one
+	// that left has got everything up to it.
+	Position event.Position
+	// Recovered, meaningful when the join named a position to continue from, says that
+	// everything since then follows.
+	Recovered bool
+	Err       error // ErrTooManyRooms, ErrUnavailable, or nil
+}
+
+// Reply makes the events that tell the member of an outcome. They are written before any
+// event of the joined room, and after the last of a room that was left.
+type Reply func(Outcome) []*event.Event
+
+// Join asks for a seat in room and answers through reply. With a non-zero since, what the
+// room had after it comes right behind the reply; if that cannot be proven complete, a
+// RESYNC comes instead. Joining a room again is answered like the first time. It returns
+// ErrBusy, and does not call reply, when too many requests are waiting.
+func (s *Seating) Join(room event.Room, since event.Position, reply Reply) error {
+	return s.ask(func(ctx context.Context) { s.join(ctx, room, since, reply) })
+}
+
+// Leave gives the seat in room up, if there is one, and answers through reply. It returns
+// ErrBusy, and does not call reply, when too many requests are waiting.
+func (s *Seating) Leave(room event.Room, reply Reply) error {
+	return s.ask(func(context.Context) { s.leave(room, reply) })
+}
+
+// spareRequests is how many requests may wait beyond one for each room.
+const spareRequests = 16
+
+func (s *Seating) ask(r request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.released:
+		return nil // nobody is left to answer
+	case len(s.requests) >= s.hub.options.RoomsPerMember+spareRequests:
+		return ErrBusy
+	}
+	s.requests = append(s.requests, r)
+	s.goToDesk()
+	return nil
+}
+
+// Release gives up all seats. What is under way is broken off, what waits is forgotten.
+func (s *Seating) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.released {
+		return
+	}
+	s.released = true
+	if s.interrupt != nil {
+		s.interrupt()
+	}
+	s.requests = []request{func(context.Context) { s.leaveAll() }}
+	s.goToDesk()
+}
+
+func (s *Seating) goToDesk() {
+	if !s.atDesk {
+		s.atDesk = true
+		s.hub.desk.submit(s)
+	}
+}
+
+// workOff does the next request and reports whether there is another.
+func (s *Seating) workOff(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, s.hub.options.RequestTimeout)
+	defer cancel()
+	s.mu.Lock()
+	next := s.requests[0]
+	s.requests = s.requests[1:]
+	s.interrupt = cancel
+	s.mu.Unlock()
+
+	next(ctx)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interrupt = nil
+	if len(s.requests) == 0 {
+		s.requests = nil
+		s.atDesk = false
+	}
+	return s.atDesk
+}
+
+func (s *Seating) leave(room event.Room, reply Reply) {
+	// Read before the worker is told: all events up to here are in its inbox already.
+	replies := reply(Outcome{Position: s.hub.line.position()})
+	held := s.find(room)
+	if held != nil {
+		s.taken = slices.DeleteFunc(s.taken, func(t *seat) bool { return t == held })
+	}
+	s.post(func() {
+		if held != nil {
+			s.worker.unseat(held)
+		}
+		s.member.Send(event.NewBatch(replies...))
+	})
+}
+
+func (s *Seating) leaveAll() {
+	taken := s.taken
+	s.taken = nil
+	s.post(func() {
+		for _, t := range taken {
+			s.worker.unseat(t)
+		}
+		s.held, s.heldBytes = nil, 0
+	})
+}
+
+func (s *Seating) find(room event.Room) *seat {
+	for _, t := range s.taken {
+		if t.room == room {
+			return t
+		}
+	}
+	return nil
+}
+
+func (s *Seating) post(task func()) { s.worker.inbox.post(work{task: task}) }
