@@ -17,7 +17,8 @@ type poll struct {
 	bytes int      // their total length
 
 	waiting   chan struct{} // of the GET that is held, nil without one; capacity 1
-	interrupt func()        // breaks off the POST being read, nil without one
+	posting   bool          // a POST is being served
+	interrupt func()        // breaks off the reading of its body, nil once that is read
 
 	farewell []byte      // once ended: the packet that tells the client
 	parked   *time.Timer // once ended between two polls: forgets the session in time
@@ -174,6 +175,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	if !s.readBody(w, r, body) {
 		return
 	}
+	s.finishReading()
 	s.receivePayload(newPayload(s.revision, binary, validText(body.Bytes(), binary)))
 	writeOK(w)
 }
@@ -185,18 +187,26 @@ func (s *Session) beginPost(interrupt func()) int {
 	switch {
 	case s.ended:
 		return http.StatusNotFound
-	case s.polling.interrupt != nil:
+	case s.polling.posting:
 		s.endLocked(ReasonTransportError, gently)
 		return http.StatusBadRequest
 	}
-	s.polling.interrupt = interrupt
+	s.polling.posting, s.polling.interrupt = true, interrupt
 	return http.StatusOK
+}
+
+// finishReading makes the connection safe from being interrupted: the deadline would
+// stay on it and break the next request.
+func (s *Session) finishReading() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.interrupt = nil
 }
 
 func (s *Session) finishPost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.polling.interrupt = nil
+	s.polling.posting, s.polling.interrupt = false, nil
 }
 
 // readBody reads a POST within the payload limit, which is inclusive. One that is too

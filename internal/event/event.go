@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -104,6 +105,8 @@ func (e *Event) newEncoding(form Form) *encoding {
 	header := ws.Header{Fin: true, OpCode: ws.OpText, Length: int64(len(buf) - maxHeader)}
 	start := maxHeader - ws.HeaderSize(header)
 	_ = ws.WriteHeader(bytes.NewBuffer(buf[start:start]), header) // fits, and a buffer does not fail
+	// A holder that appends must get a copy, not the room that is left here.
+	buf = slices.Clip(buf)
 	return &encoding{frame: buf[start:], text: buf[maxHeader:]}
 }
 

@@ -35,7 +35,7 @@ func (p Position) append(dst []byte) []byte {
 // ParsePosition reads what String wrote, or fails with ErrBadPosition.
 func ParsePosition(text string) (Position, error) {
 	epoch, digits, found := strings.Cut(text, ":")
-	if !found || !validEpoch(epoch) || digits == "" || digits[0] == '+' {
+	if !found || !validEpoch(epoch) || leadingZero(digits) {
 		return Position{}, ErrBadPosition
 	}
 	sequence, err := strconv.ParseUint(digits, 10, 64)
@@ -44,6 +44,10 @@ func ParsePosition(text string) (Position, error) {
 	}
 	return Position{Epoch: epoch, Sequence: sequence}, nil
 }
+
+// leadingZero refuses a second text for the same place: what clients keep and compare
+// is the text.
+func leadingZero(digits string) bool { return len(digits) > 1 && digits[0] == '0' }
 
 func validEpoch(epoch string) bool {
 	if epoch == "" || len(epoch) > MaxEpoch {

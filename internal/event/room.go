@@ -40,16 +40,16 @@ func NewRoom(workspace, app string) (Room, error) {
 // CheckID reports an *InvalidID naming field unless id is 1 to MaxID characters of
 // A-Z a-z 0-9 . _ ~ - (RFC 3986 unreserved, so ids stand in URLs as they are).
 func CheckID(field, id string) error {
-	switch {
-	case id == "":
+	if id == "" {
 		return &InvalidID{Field: field, Reason: "is required"}
-	case len(id) > MaxID:
-		return &InvalidID{Field: field, Reason: fmt.Sprintf("is longer than %d characters", MaxID)}
 	}
 	for i := 0; i < len(id); i++ {
 		if !unreserved(id[i]) {
 			return &InvalidID{Field: field, Reason: "may hold only A-Z a-z 0-9 . _ ~ -"}
 		}
+	}
+	if len(id) > MaxID { // last, when a byte is known to be a character
+		return &InvalidID{Field: field, Reason: fmt.Sprintf("is longer than %d characters", MaxID)}
 	}
 	return nil
 }

@@ -95,4 +95,3 @@ func describe(err error) string {
 	}
 	return "the first argument cannot be read"
 }
-

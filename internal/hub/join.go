@@ -21,7 +21,7 @@ const replayBytes = 512 << 10
 func (s *Seating) join(ctx context.Context, room event.Room, since event.Position, reply Reply) {
 	if old := s.find(room); old != nil {
 		if since.IsZero() {
-			s.answer(reply(Outcome{Position: s.hub.line.position()}))
+			s.answerWithPosition(reply, func() {})
 			return
 		}
 		s.giveUp(old)

@@ -128,17 +128,29 @@ func (s *Seating) workOff(ctx context.Context) bool {
 }
 
 func (s *Seating) leave(room event.Room, reply Reply) {
-	// Read before the worker is told: all events up to here are in its inbox already.
-	replies := reply(Outcome{Position: s.hub.line.position()})
 	held := s.find(room)
 	if held != nil {
 		s.taken = slices.DeleteFunc(s.taken, func(t *seat) bool { return t == held })
 	}
-	s.post(func() {
+	s.answerWithPosition(reply, func() {
 		if held != nil {
 			s.worker.unseat(held)
 		}
-		s.member.Send(event.NewBatch(replies...))
+	})
+}
+
+// answerWithPosition answers, after first, with the position that the worker has reached:
+// neither more nor less than what the member has been given, or it would miss an event
+// or get one twice when it continues from there.
+func (s *Seating) answerWithPosition(reply Reply, first func()) {
+	heard := s.hub.line.position() // up to here everything is in the worker's inbox
+	s.post(func() {
+		first()
+		at := heard
+		if last := s.worker.last; last.Epoch == heard.Epoch && last.Sequence > heard.Sequence {
+			at = last
+		}
+		s.member.Send(event.NewBatch(reply(Outcome{Position: at})...))
 	})
 }
 

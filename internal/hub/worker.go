@@ -14,6 +14,7 @@ type worker struct {
 	inbox inbox
 
 	rooms map[event.Room]*room
+	last  event.Position // of the last event fanned out
 
 	// Of the round of fan-out under way; see fanOut.
 	round   uint64
@@ -104,6 +105,7 @@ func (w *worker) process(taken []work) {
 func (w *worker) fanOut(events []*event.Event) {
 	w.round++
 	w.group(events)
+	w.note(events)
 	if len(w.groups) > 1 {
 		w.findSeveral()
 	}
@@ -125,6 +127,16 @@ func (w *worker) fanOut(events []*event.Event) {
 	clear(w.several)
 	w.groups, w.several = w.groups[:0], w.several[:0]
 	w.hub.options.Observer.Delivered(delivered)
+}
+
+// note keeps the last position of the round; strangers' events have none.
+func (w *worker) note(events []*event.Event) {
+	for _, e := range slices.Backward(events) {
+		if !e.Position.IsZero() {
+			w.last = e.Position
+			return
+		}
+	}
 }
 
 // group sorts the round's events by room, leaving out rooms that have emptied meanwhile.

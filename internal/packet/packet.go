@@ -62,6 +62,7 @@ type Packet struct {
 
 // Append appends p as it stands on the wire, without the Engine.IO message type, and
 // returns the extended slice. Data is copied as it is: the caller vouches for its JSON.
+// Query is left out: the answer to a CONNECT that had one bears the bare name.
 func Append(dst []byte, p Packet) []byte {
 	dst = append(dst, '0'+byte(p.Type))
 	if p.Type == BinaryEvent || p.Type == BinaryAck {

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/roomcast/roomcast/internal/config"
+)
+
+const healthHelp = `Usage: roomcast health [flags]
+
+Asks the instance on this machine, found by the same environment variables as
+"roomcast serve", whether its process lives; exits with 0 if so, with 1 if not.
+It is meant for the health check of a container, which has no other tool.
+`
+
+func health(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("health", flag.ContinueOnError)
+	ready := flags.Bool("ready", false, "ask whether it is ready for clients instead (this depends on Redis)")
+	dotenv := flags.String("env-file", ".env", "`file` of variables for what the environment leaves unset")
+	if code, done := parseFlags(flags, healthHelp, args, stdout, stderr); done {
+		return code
+	}
+	cfg, err := config.Load(os.Environ(), *dotenv)
+	if err != nil {
+		fmt.Fprintf(stderr, "roomcast health: the configuration is wrong:\n%v\n", err)
+		return exitUsage
+	}
+	path := "/healthz"
+	if *ready {
+		path = "/readyz"
+	}
+	if err := ask(ctx, "http://"+healthAddress(cfg.Listen)+path); err != nil {
+		fmt.Fprintf(stderr, "roomcast health: %v\n", err)
+		return exitFailed
+	}
+	fmt.Fprintln(stdout, "ok")
+	return exitOK
+}
+
+// healthAddress is where this machine reaches the operators' routes.
+func healthAddress(listen config.Listen) string {
+	host, port := listen.Host, strconv.Itoa(listen.Port)
+	if listen.Admin != "" {
+		host, port, _ = net.SplitHostPort(listen.Admin) // checked when it was read
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func ask(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/roomcast/roomcast/internal/app"
+	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/metrics"
+	"github.com/roomcast/roomcast/internal/playground"
+	"github.com/roomcast/roomcast/internal/redis"
+)
+
+const serveHelp = `Usage: roomcast serve [flags]
+
+Runs one instance until it gets SIGINT or SIGTERM; a second one ends it at once.
+It is configured by environment variables, and by a .env file in the working
+directory for those the environment does not set:
+
+`
+
+// stopPatience bounds going down, beyond the notice, before the process ends anyway.
+const stopPatience = 20 * time.Second
+
+func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	dotenv := flags.String("env-file", ".env", "`file` of variables for what the environment leaves unset")
+	if code, done := parseFlags(flags, serveHelp+config.Describe(), args, stdout, stderr); done {
+		return code
+	}
+	cfg, err := config.Load(os.Environ(), *dotenv)
+	if err != nil {
+		fmt.Fprintf(stderr, "roomcast serve: the configuration is wrong:\n%v\n", err)
+		return exitUsage
+	}
+	logger := newLogger(stderr, cfg.Log)
+	redis.LogClient(logger)
+	store, err := app.OpenStore(cfg, logger)
+	if err != nil {
+		logger.Error("cannot start", "error", err)
+		return exitFailed
+	}
+	instance := app.New(app.Options{
+		Config: cfg, Store: store, Build: build(), Logger: logger,
+		Page: playground.Options{Panes: []playground.Pane{{Label: "instance " + cfg.Instance}}},
+	})
+	if err := instance.Start(ctx); err != nil {
+		logger.Error("cannot start", "error", err)
+		return exitFailed
+	}
+	code := exitOK
+	select {
+	case <-ctx.Done():
+		logger.Info("going down", "notice", cfg.Drain.Notice)
+	case err := <-instance.Failed():
+		logger.Error("going down", "error", err)
+		code = exitFailed
+	}
+	return max(code, stop(logger, cfg.Drain.Notice+stopPatience, instance.Stop))
+}
+
+// stop takes down what a command ran, in bounded time.
+func stop(logger *slog.Logger, patience time.Duration, stop func(context.Context) error) int {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := stop(ctx); err != nil {
+		logger.Error("did not go down cleanly", "error", err)
+		return exitFailed
+	}
+	logger.Info("down")
+	return exitOK
+}
+
+func build() metrics.BuildInfo {
+	return metrics.BuildInfo{Version: version, Revision: revision()}
+}
+
+func newLogger(w io.Writer, cfg config.Log) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.Level}
+	if cfg.JSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

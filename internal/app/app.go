@@ -1,0 +1,234 @@
+// Package app puts an instance together from its parts, starts it and takes it down.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/eio3"
+	"github.com/roomcast/roomcast/internal/engineio"
+	"github.com/roomcast/roomcast/internal/gateway"
+	"github.com/roomcast/roomcast/internal/hub"
+	"github.com/roomcast/roomcast/internal/metrics"
+	"github.com/roomcast/roomcast/internal/playground"
+	"github.com/roomcast/roomcast/internal/rest"
+	"github.com/roomcast/roomcast/internal/socketio"
+)
+
+const (
+	// attachmentTimeout bounds the wait for the binary attachments of one packet.
+	attachmentTimeout = 20 * time.Second
+	// requestTimeout bounds a SUBSCRIBE with its reads from the store.
+	requestTimeout = 10 * time.Second
+	// headerTimeout bounds the time a request's header may take to come in.
+	headerTimeout = 10 * time.Second
+	// idleTimeout closes kept-alive connections; longer than the ping interval, so that
+	// polling clients keep theirs.
+	idleTimeout = 90 * time.Second
+	// maxHeader bounds a request's header, in bytes: tokens travel there.
+	maxHeader = 32 << 10
+)
+
+// Options of an Instance.
+type Options struct {
+	Config config.Config
+	// Store is the instance's own handle; the instance closes it.
+	Store hub.Store
+	Build metrics.BuildInfo
+	// Page is what the page at / shows.
+	Page   playground.Options
+	Logger *slog.Logger
+	// Listener, if not nil, is served instead of the configured host and port.
+	Listener net.Listener
+}
+
+// Instance is one running server.
+type Instance struct {
+	options Options
+	hub     *hub.Hub
+	engine  *engineio.Server
+	old     *eio3.Server
+	public  *http.Server
+	admin   *http.Server // nil when the operators' routes have no address of their own
+
+	draining atomic.Bool
+	listener net.Listener
+	stops    stack
+	failed   chan error // a listener that broke down
+}
+
+// New wires an instance without starting anything that outlives a failure.
+func New(options Options) *Instance {
+	i := &Instance{options: options, failed: make(chan error, 2)}
+	cfg := &options.Config
+	registry := prometheus.NewRegistry()
+	counters := metrics.New(registry, options.Build)
+
+	i.hub = hub.New(hub.Options{
+		Store:          options.Store,
+		Instance:       cfg.Instance,
+		Observer:       counters,
+		Logger:         options.Logger,
+		RoomsPerMember: cfg.Limits.RoomsPerSession,
+		HoldBytes:      cfg.Limits.BacklogBytes,
+		RequestTimeout: requestTimeout,
+	})
+	door := gateway.New(gateway.Options{Hub: i.hub, Logger: options.Logger})
+	current := socketio.New(socketio.Options{
+		Gateway:           door,
+		ConnectTimeout:    cfg.Engine.ConnectTimeout,
+		AttachmentTimeout: attachmentTimeout,
+		Logger:            options.Logger,
+	})
+	i.old = eio3.New(eio3.Options{
+		Gateway:           door,
+		AttachmentTimeout: attachmentTimeout,
+		MaxPayload:        cfg.Engine.MaxPayload,
+		Logger:            options.Logger,
+	})
+	i.engine = engineio.NewServer(engineOptions(cfg, counters, options.Logger,
+		func(session *engineio.Session, r *http.Request) engineio.Handler {
+			if session.Revision() == engineio.V3 {
+				return i.old.Accept(session, r)
+			}
+			return current.Accept(session, r)
+		}))
+	i.serve(rest.Options{
+		Hub:        readiness{i},
+		Metrics:    counters,
+		Gatherer:   registry,
+		Logger:     options.Logger,
+		MaxPayload: cfg.Engine.MaxPayload,
+	})
+	return i
+}
+
+func engineOptions(cfg *config.Config, observer engineio.Observer, logger *slog.Logger,
+	accept func(*engineio.Session, *http.Request) engineio.Handler) engineio.Options {
+	origins := cfg.Access.Origins.List
+	if cfg.Access.Origins.Any {
+		origins = []string{"*"}
+	}
+	return engineio.Options{
+		Accept:         accept,
+		PingInterval:   cfg.Engine.PingInterval,
+		PingTimeout:    cfg.Engine.PingTimeout,
+		UpgradeTimeout: cfg.Engine.UpgradeTimeout,
+		MaxPayload:     cfg.Engine.MaxPayload,
+		BacklogBytes:   cfg.Limits.BacklogBytes,
+		MaxSessions:    cfg.Limits.MaxSessions,
+		EIO3:           cfg.Engine.EIO3,
+		// A balancer routes by this prefix: the requests of one session must all reach
+		// the instance that holds it.
+		IDPrefix: cfg.Instance + ".",
+		Origins:  engineio.NewOrigins(origins...),
+		Observer: observer,
+		Logger:   logger,
+	}
+}
+
+// serve makes the HTTP servers.
+func (i *Instance) serve(options rest.Options) {
+	api := rest.New(options)
+	if i.options.Config.Listen.Admin != "" {
+		i.admin = i.newServer(rest.NewAdmin(options))
+		api = rest.NewAPI(options)
+	}
+	i.public = i.newServer(i.routes(api))
+}
+
+// routes says what is served where.
+func (i *Instance) routes(api http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, path := range []string{"/socket.io", "/api/socket/v1/socket.io"} {
+		mux.Handle(path, i.engine)
+		mux.Handle(path+"/", i.engine)
+		mux.Handle(path+"/socket.io.js", playground.Client())
+		mux.Handle(path+"/socket.io.min.js", playground.Client())
+	}
+	for _, path := range []string{"/api/", "/healthz", "/readyz", "/metrics"} {
+		mux.Handle(path, api)
+	}
+	mux.Handle("/", playground.Handler(i.options.Page))
+	return mux
+}
+
+func (i *Instance) newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(i.options.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// Start begins to serve. On an error everything begun is undone. Redis need not be there:
+// the instance says so, keeps trying, and is not ready until it is.
+func (i *Instance) Start(ctx context.Context) error {
+	i.stops.push("store", func(context.Context) error { return i.options.Store.Close() })
+	i.hub.Start()
+	i.stops.push("hub", func(context.Context) error { i.hub.Stop(); return nil })
+	if err := i.listen(); err != nil {
+		return errors.Join(err, i.stops.run(ctx))
+	}
+	i.options.Logger.Info("serving", "address", i.listener.Addr().String(), "instance", i.options.Config.Instance)
+	return nil
+}
+
+// listen opens the operators' address first: it goes down after the sessions, so that
+// their going can be watched.
+func (i *Instance) listen() error {
+	listen := i.options.Config.Listen
+	if i.admin != nil {
+		listener, err := net.Listen("tcp", listen.Admin)
+		if err != nil {
+			return fmt.Errorf("listening for operators: %w", err)
+		}
+		i.serveOn(i.admin, listener)
+		i.stops.push("operators' server", i.admin.Shutdown)
+	}
+	i.stops.push("sessions", i.stopSessions)
+	i.listener = i.options.Listener
+	if i.listener == nil {
+		listener, err := net.Listen("tcp", net.JoinHostPort(listen.Host, strconv.Itoa(listen.Port)))
+		if err != nil {
+			return fmt.Errorf("listening: %w", err)
+		}
+		i.listener = listener
+	}
+	i.serveOn(i.public, i.listener)
+	i.stops.push("listener", func(context.Context) error { return ignoreClosed(i.listener.Close()) })
+	return nil
+}
+
+// serveOn serves until the listener is closed.
+func (i *Instance) serveOn(server *http.Server, listener net.Listener) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			i.failed <- fmt.Errorf("serving: %w", err)
+		}
+	}()
+	i.stops.push("serving", func(context.Context) error { <-ended; return nil })
+}
+
+// Failed tells of a listener that broke down; the instance should be stopped then.
+func (i *Instance) Failed() <-chan error { return i.failed }
+
+// Addr is where the instance listens, valid after Start.
+func (i *Instance) Addr() net.Addr { return i.listener.Addr() }
+
+// Ready returns nil when the instance takes part in the channel and is not going down.
+func (i *Instance) Ready() error { return readiness{i}.Ready() }

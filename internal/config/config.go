@@ -1,0 +1,89 @@
+// Package config is the only reader of the environment: it turns the environment and a
+// .env file into a Config, or into everything that is wrong with them, together.
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is what one instance runs with. Every value in it has been checked.
+type Config struct {
+	// Environment names the deployment, such as development or production.
+	Environment string
+	// Instance tells this instance from the others of its deployment: 1 to 32 characters
+	// of A-Z a-z 0-9 _ -, drawn at random when none was given.
+	Instance string
+	// Channel is the pub/sub channel that all instances of a deployment share; their
+	// Redis keys carry its name too.
+	Channel string
+
+	Listen  Listen
+	Redis   Redis
+	Engine  Engine
+	Limits  Limits
+	History History
+	Drain   Drain
+	Access  Access
+	Log     Log
+}
+
+// Listen is where the instance is reached.
+type Listen struct {
+	Host  string // an address or a host name, empty for all interfaces
+	Port  int    // 0 for any free port
+	Admin string // host:port for metrics and health alone, empty to serve them on Port
+}
+
+// Engine is the Engine.IO side: protocol revisions and their clocks.
+type Engine struct {
+	EIO3 bool // whether clients of Socket.IO 1 and 2 are served
+
+	PingInterval   time.Duration
+	PingTimeout    time.Duration
+	ConnectTimeout time.Duration // from the handshake to the first namespace joined
+	UpgradeTimeout time.Duration // from the websocket of an upgrade to its completion
+
+	// MaxPayload bounds one message from a client and one REST body, in bytes.
+	MaxPayload int
+}
+
+// Limits bound what clients may take of one instance.
+type Limits struct {
+	BacklogBytes    int // unsent bytes of one connection; past it the connection is closed
+	MaxSessions     int // sessions of this instance
+	RoomsPerSession int
+}
+
+// History is what each room keeps, so that a client that was away can be brought up to
+// date. Whichever bound is reached first wins.
+type History struct {
+	Size  int // events
+	Bytes int
+	TTL   time.Duration
+}
+
+// Drain is how an instance goes down.
+type Drain struct {
+	// Notice is how long it still accepts connections after it has stopped being ready,
+	// so that a balancer sees that first.
+	Notice time.Duration
+}
+
+// AuthNone lets everyone who reaches the server read and publish. It is never the
+// default: an open server has to be asked for.
+const AuthNone = "none"
+
+const authJWT = "jwt"
+
+// Access says who may come in.
+type Access struct {
+	Auth    string // AuthNone
+	Origins Origins
+}
+
+// Log is how the instance writes its log.
+type Log struct {
+	Level slog.Level
+	JSON  bool
+}

@@ -1,0 +1,149 @@
+package config
+
+import (
+	"crypto/rand"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// draft is a Config while it is read: with the values that only mean something beside
+// others.
+type draft struct {
+	Config
+	redis     redisForm
+	logFormat string
+	given     map[string]setting
+}
+
+// Load reads the configuration from environ ("NAME=value", as os.Environ gives it) and
+// the file at dotenvPath; the environment wins. A missing file is no fault, and an empty
+// path means no file. A variable set to nothing counts as unset. The error is a Faults
+// with everything that is wrong.
+func Load(environ []string, dotenvPath string) (Config, error) {
+	var faults Faults
+	file, fault := readDotenv(dotenvPath)
+	if fault != nil {
+		faults = append(faults, *fault)
+	}
+	d := &draft{given: merge(environ, file)}
+	faults = append(faults, d.parse()...)
+	// Faults of what is missing would mislead while part of the file is unread.
+	if fault == nil {
+		faults = append(faults, d.check(faults)...)
+	}
+	faults = append(faults, unknown(d.given)...)
+	if len(faults) > 0 {
+		return Config{}, faults
+	}
+	d.finish()
+	return d.Config, nil
+}
+
+// parse fills the draft from the table, defaults first.
+func (d *draft) parse() Faults {
+	var faults Faults
+	for _, spec := range table() {
+		if spec.Default != "" {
+			spec.rule.set(d, spec.Default)
+		}
+		given, ok := d.given[spec.Name]
+		if !ok || spec.rule.set(d, given.value) {
+			continue
+		}
+		faults = append(faults, Fault{Variable: spec.Name, given: given, Reason: "must be " + spec.Allowed})
+		if spec.Default != "" {
+			spec.rule.set(d, spec.Default) // what is wrong alone must not look wrong beside others too
+		}
+	}
+	return faults
+}
+
+// check finds what is wrong with values that are each allowed alone; those of already
+// are not.
+func (d *draft) check(already Faults) Faults {
+	var faults Faults
+	add := func(variable, reason string) {
+		if slices.ContainsFunc(already, func(f Fault) bool { return f.Variable == variable }) {
+			return
+		}
+		faults = append(faults, Fault{Variable: variable, given: d.given[variable], Reason: reason})
+	}
+	d.checkAuth(add)
+	d.checkRedis(add)
+	if d.Limits.BacklogBytes < d.Engine.MaxPayload {
+		// A smaller backlog would close every client whose kernel buffer cannot take the
+		// largest update at once, again after each of its reconnects.
+		add("ROOMCAST_BACKLOG_BYTES", "must be at least ROOMCAST_MAX_PAYLOAD, which is "+strconv.Itoa(d.Engine.MaxPayload))
+	}
+	if d.adminClashes() {
+		add("ROOMCAST_ADMIN_ADDR", "must differ from the address of PORT and ROOMCAST_HOST; leave it unset to serve metrics and health there")
+	}
+	return faults
+}
+
+func (d *draft) checkAuth(add func(variable, reason string)) {
+	const consequence = "with none, everyone who can reach this server may read and change every app"
+	switch d.Access.Auth {
+	case "":
+		if _, given := d.given["ROOMCAST_AUTH"]; !given {
+			add("ROOMCAST_AUTH", "must be set, and only none is possible yet: "+consequence)
+		}
+	case authJWT:
+		add("ROOMCAST_AUTH", "identity is not built in yet; set none explicitly: "+consequence)
+	}
+}
+
+func (d *draft) adminClashes() bool {
+	host, port, err := net.SplitHostPort(d.Listen.Admin)
+	if err != nil || port == "0" || port != strconv.Itoa(d.Listen.Port) {
+		return false
+	}
+	return host == d.Listen.Host || host == "" || d.Listen.Host == ""
+}
+
+// finish derives what depends on several values, once they are known to be sound.
+func (d *draft) finish() {
+	d.Redis = d.redis.resolve()
+	d.Log.JSON = d.logFormat == "json" || d.logFormat == "auto" && d.Environment != "development"
+	if d.Instance == "" {
+		d.Instance = strings.ToLower(rand.Text()[:8])
+	}
+}
+
+// setting is one value as it was given.
+type setting struct {
+	value  string
+	source string // the file it stands in, empty for the environment
+	secret bool
+}
+
+// merge lays the environment over the file. As everywhere in Go the first of several
+// entries of one name counts. An empty value of the environment hides the file's, so
+// that a deployment can unset what a file sets.
+func merge(environ []string, file dotenv) map[string]setting {
+	settings := make(map[string]setting)
+	for name, value := range file.values {
+		settings[name] = setting{value: value, source: file.name}
+	}
+	seen := make(map[string]bool)
+	for _, entry := range environ {
+		name, value, ok := strings.Cut(entry, "=")
+		if !ok || seen[name] || serviceLink(name, value) {
+			continue
+		}
+		seen[name] = true
+		settings[name] = setting{value: value}
+	}
+	for _, spec := range table() {
+		given, ok := settings[spec.Name]
+		if ok && given.value == "" {
+			delete(settings, spec.Name)
+		} else if ok {
+			given.secret = spec.secret
+			settings[spec.Name] = given
+		}
+	}
+	return settings
+}

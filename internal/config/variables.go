@@ -1,0 +1,173 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Variable is one variable of the environment, as a reader of the documentation needs it.
+type Variable struct {
+	Name    string
+	Default string // empty: unset; Meaning says what happens then
+	Unit    string // duration, bytes, …; empty for a name or a choice
+	Allowed string // completes "must be"
+	Meaning string
+}
+
+// spec is one row of the table: a variable and how it is read.
+type spec struct {
+	Variable
+	secret bool
+	rule   rule
+}
+
+// Variables lists every variable, in the order of the documentation.
+func Variables() []Variable {
+	rows := table()
+	variables := make([]Variable, len(rows))
+	for i, row := range rows {
+		variables[i] = row.Variable
+	}
+	return variables
+}
+
+// MarkdownTable is the table of the README.
+func MarkdownTable() string {
+	var out strings.Builder
+	out.WriteString("| Variable | Default | Allowed | Meaning |\n|---|---|---|---|\n")
+	for _, v := range Variables() {
+		value := "unset"
+		if v.Default != "" {
+			value = "`" + v.Default + "`"
+		}
+		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", v.Name, value, plain(v.Allowed), v.Meaning)
+	}
+	return out.String()
+}
+
+// plain keeps Markdown from reading punctuation as markup.
+func plain(text string) string {
+	return strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "[", `\[`, "]", `\]`).Replace(text)
+}
+
+// Describe is the same listing for a terminal.
+func Describe() string {
+	var out strings.Builder
+	for _, v := range Variables() {
+		value := "unset"
+		if v.Default != "" {
+			value = v.Default
+		}
+		fmt.Fprintf(&out, "  %s (%s)\n      %s.\n      Allowed: %s.\n", v.Name, value, strings.ReplaceAll(v.Meaning, "`", ""), v.Allowed)
+	}
+	return out.String()
+}
+
+// table declares each variable once: reading, faults and documentation are made from it.
+func table() []spec {
+	var rows []spec
+	for _, part := range [][]spec{listenVariables(), redisVariables(), engineVariables(), limitVariables(), accessVariables(), logVariables()} {
+		rows = append(rows, part...)
+	}
+	return rows
+}
+
+// row keeps what a fault says to be allowed and what the documentation says the same.
+func row(name, value, unit, meaning string, read rule) spec {
+	return spec{Variable: Variable{Name: name, Default: value, Unit: unit, Allowed: read.allowed, Meaning: meaning}, rule: read}
+}
+
+func secret(s spec) spec {
+	s.secret = true
+	return s
+}
+
+func listenVariables() []spec {
+	return []spec{
+		row("PORT", "8080", "port", "Port for clients, REST and the page; 0 takes any free one",
+			whole(0, 65535, "", func(d *draft) *int { return &d.Listen.Port })),
+		row("ROOMCAST_HOST", "", "", "Interface to listen on; unset: all of them",
+			host(func(d *draft) *string { return &d.Listen.Host })),
+		row("ROOMCAST_ADMIN_ADDR", "", "", "Serve metrics and health on this address and no longer on `PORT`",
+			address(func(d *draft) *string { return &d.Listen.Admin })),
+		row("ENVIRONMENT", "development", "", "Name of the deployment, for the log; anything but `development` also makes `ROOMCAST_LOG_FORMAT=auto` write JSON",
+			characters(64, "._-", func(d *draft) *string { return &d.Environment })),
+		row("ROOMCAST_INSTANCE_ID", "", "", "Name of this instance, unlike that of every other one; unset: 8 random characters at each start",
+			characters(32, "_-", func(d *draft) *string { return &d.Instance })),
+	}
+}
+
+func redisVariables() []spec {
+	return []spec{
+		secret(row("REDIS_URL", "", "", "The Redis that all instances share; with none of the `REDIS_` variables set the store is in this process, and this instance is alone",
+			redisURL())),
+		row("REDIS_HOST", "", "", "Instead of `REDIS_URL`: the server's host",
+			host(func(d *draft) *string { return &d.redis.host })),
+		row("REDIS_PORT", "6379", "port", "With `REDIS_HOST`: the server's port",
+			whole(1, 65535, "", func(d *draft) *int { return &d.redis.port })),
+		secret(row("REDIS_PASSWORD", "", "", "With `REDIS_HOST` or `REDIS_SENTINELS`: the server's password",
+			anyText(func(d *draft) *string { return &d.redis.password }))),
+		row("REDIS_SENTINELS", "", "", "Instead of `REDIS_URL`: the sentinels that know the server",
+			sentinels()),
+		row("REDIS_MASTER", "", "", "With `REDIS_SENTINELS`: the name they know the server by",
+			characters(128, "._-", func(d *draft) *string { return &d.redis.master })),
+		row("ROOMCAST_CHANNEL", "socketevent", "", "Pub/sub channel, and part of every key; deployments that share a Redis need one each",
+			characters(128, "._~-", func(d *draft) *string { return &d.Channel })),
+	}
+}
+
+func engineVariables() []spec {
+	const shortest, longest = 100 * time.Millisecond, 10 * time.Minute
+	return []spec{
+		row("ROOMCAST_EIO3", "on", "", "Serve clients of Socket.IO 1 and 2 too",
+			onOff(func(d *draft) *bool { return &d.Engine.EIO3 })),
+		row("ROOMCAST_PING_INTERVAL", "25s", "duration", "Time between two heartbeats of a connection",
+			duration(shortest, longest, func(d *draft) *time.Duration { return &d.Engine.PingInterval })),
+		row("ROOMCAST_PING_TIMEOUT", "20s", "duration", "Time to answer a heartbeat before the connection is given up",
+			duration(shortest, longest, func(d *draft) *time.Duration { return &d.Engine.PingTimeout })),
+		row("ROOMCAST_CONNECT_TIMEOUT", "45s", "duration", "Time from the handshake to the first namespace joined",
+			duration(shortest, longest, func(d *draft) *time.Duration { return &d.Engine.ConnectTimeout })),
+		row("ROOMCAST_UPGRADE_TIMEOUT", "10s", "duration", "Time for an upgrade from polling to websocket to finish",
+			duration(shortest, longest, func(d *draft) *time.Duration { return &d.Engine.UpgradeTimeout })),
+		row("ROOMCAST_MAX_PAYLOAD", "1000000", "bytes", "Largest message of a client and largest REST body",
+			whole(1000, 100_000_000, "bytes", func(d *draft) *int { return &d.Engine.MaxPayload })),
+	}
+}
+
+func limitVariables() []spec {
+	return []spec{
+		row("ROOMCAST_BACKLOG_BYTES", "1048576", "bytes", "Unsent bytes of one connection before it is closed; at least `ROOMCAST_MAX_PAYLOAD`",
+			whole(1000, 1<<30, "bytes", func(d *draft) *int { return &d.Limits.BacklogBytes })),
+		row("ROOMCAST_MAX_SESSIONS", "100000", "sessions", "Sessions of this instance before further ones are refused",
+			whole(1, 10_000_000, "sessions", func(d *draft) *int { return &d.Limits.MaxSessions })),
+		row("ROOMCAST_ROOMS_PER_SESSION", "100", "rooms", "Rooms one session may be in",
+			whole(1, 10_000, "rooms", func(d *draft) *int { return &d.Limits.RoomsPerSession })),
+		row("ROOMCAST_HISTORY_SIZE", "1000", "events", "Events that a room keeps for clients that were away",
+			whole(10, 100_000, "events", func(d *draft) *int { return &d.History.Size })),
+		row("ROOMCAST_HISTORY_BYTES", "1048576", "bytes", "Bytes of events that a room keeps",
+			whole(1000, 1<<30, "bytes", func(d *draft) *int { return &d.History.Bytes })),
+		row("ROOMCAST_HISTORY_TTL", "10m", "duration", "How long a room keeps an event",
+			duration(time.Minute, 24*time.Hour, func(d *draft) *time.Duration { return &d.History.TTL })),
+		row("ROOMCAST_DRAIN_NOTICE", "3s", "duration", "Time between no longer being ready and no longer accepting, when going down",
+			duration(0, 5*time.Minute, func(d *draft) *time.Duration { return &d.Drain.Notice })),
+	}
+}
+
+func accessVariables() []spec {
+	return []spec{
+		row("ROOMCAST_AUTH", "", "", "Who may read and publish: has to be set, and only `none` (everyone) is possible yet",
+			auth()),
+		row("ROOMCAST_ALLOWED_ORIGINS", "", "", "Pages that may connect from a browser; unset: those of this server's own origin",
+			origins()),
+	}
+}
+
+func logVariables() []spec {
+	return []spec{
+		row("ROOMCAST_LOG_LEVEL", "info", "", "Least level that is logged",
+			logLevel()),
+		row("ROOMCAST_LOG_FORMAT", "auto", "", "How log lines are written; `auto`: text in `development`, JSON elsewhere",
+			choice(func(d *draft) *string { return &d.logFormat }, "text", "json", "auto")),
+	}
+}

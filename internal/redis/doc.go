@@ -1,0 +1,35 @@
+// Package redis is the store that instances share through Redis: one channel, its
+// sequence, and the history of its rooms. It needs Redis 6.2 or later.
+//
+// # Keys
+//
+// All keys carry the channel's name as hash tag, so that a script's keys share a node.
+// With the channel "socketevent":
+//
+//	{socketevent}:meta                      hash: where the sequence stands, under which epoch
+//	{socketevent}:rooms                     sorted set: room -> sequence of its last publication
+//	{socketevent}:room:<workspace>/<app>    stream: the room's history, expiring
+//	{socketevent}:id:<publish id>           string: the answer to that publication, expiring
+//
+// Only the scripts in lua/ touch them; sequence.lua and history.lua describe the fields.
+//
+// # Messages
+//
+// Instances publish two kinds of message on the channel, told apart by their first byte.
+// Neither header needs parsing as JSON, and the object is what members receive, byte for
+// byte, but for the position that is added to it:
+//
+//	P <sequence> <previous> <epoch> <workspace>/<app>\n<object>
+//	H <instance> <epoch> <sequence>
+//
+// Anything else is taken for a publication by somebody who knows only the channel:
+//
+//	{"appId":…,"workspaceId":…,"payload":{"event":…,"payload":…,"userId":…}}
+//
+// It is delivered at most once and outside the sequence.
+//
+// # Contexts
+//
+// Deadlines are kept to. A context that is cancelled before its deadline ends Follow at
+// once, other calls after the command under way, which takes ioTimeout at most.
+package redis

@@ -1,0 +1,94 @@
+package redis
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+// maxMessage bounds a message on the channel, in bytes; several times what REST accepts.
+const maxMessage = 4 << 20
+
+// message is what one message on the channel says: an event, or else a heartbeat.
+type message struct {
+	event *event.Event
+	beat  event.Heartbeat
+}
+
+var (
+	errTooLarge  = fmt.Errorf("message is larger than %d bytes", maxMessage)
+	errHeader    = errors.New("publication has no sound header")
+	errObject    = errors.New("publication holds no object")
+	errHeartbeat = errors.New("heartbeat is not sound")
+)
+
+// parse reads a message. Errors never hold any of its content.
+func parse(text string) (message, error) {
+	switch {
+	case len(text) > maxMessage:
+		return message{}, errTooLarge
+	case strings.HasPrefix(text, "P "):
+		return parsePublication(text[2:])
+	case strings.HasPrefix(text, "H "):
+		return parseHeartbeat(text[2:])
+	}
+	return parseForeign(text)
+}
+
+// parsePublication reads what publish.lua wrote after "P ".
+func parsePublication(text string) (message, error) {
+	header, object, _ := strings.Cut(text, "\n")
+	var fields [4]string
+	if !split(header, fields[:]) {
+		return message{}, errHeader
+	}
+	position, err := parsePosition(fields[2], fields[0])
+	if err != nil {
+		return message{}, errHeader
+	}
+	previous, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil || previous >= position.Sequence {
+		return message{}, errHeader
+	}
+	room, err := event.ParseRoom(fields[3])
+	if err != nil {
+		return message{}, errHeader
+	}
+	if len(object) < len("{}") || object[0] != '{' || object[len(object)-1] != '}' {
+		return message{}, errObject
+	}
+	return message{event: event.NewDelivery(room, position, previous, object)}, nil
+}
+
+// parseHeartbeat reads what heartbeat.lua wrote after "H ".
+func parseHeartbeat(text string) (message, error) {
+	var fields [3]string
+	if !split(text, fields[:]) || event.CheckID("instance", fields[0]) != nil {
+		return message{}, errHeartbeat
+	}
+	position, err := parsePosition(fields[1], fields[2])
+	if err != nil {
+		return message{}, errHeartbeat
+	}
+	return message{beat: event.Heartbeat{Instance: fields[0], Position: position}}, nil
+}
+
+func parsePosition(epoch, sequence string) (event.Position, error) {
+	return event.ParsePosition(epoch + ":" + sequence)
+}
+
+// split cuts a header at single spaces into exactly the fields of its kind.
+func split(text string, fields []string) bool {
+	last := len(fields) - 1
+	for i := range last {
+		var found bool
+		if fields[i], text, found = strings.Cut(text, " "); !found {
+			return false
+		}
+	}
+	fields[last] = text
+	return !strings.Contains(text, " ")
+}

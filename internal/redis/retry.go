@@ -1,0 +1,71 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// backoff is a pause that doubles up to a bound, jittered so that instances that lost
+// the same server do not come back in step.
+type backoff struct {
+	first, most time.Duration
+	next        time.Duration
+}
+
+func (b *backoff) reset() { b.next = 0 }
+
+// wait pauses and reports whether ctx is still good.
+func (b *backoff) wait(ctx context.Context) bool {
+	b.next = min(max(2*b.next, b.first), b.most)
+	timer := time.NewTimer(b.next/2 + rand.N(b.next/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// retry repeats a command that may be repeated, until it succeeds, fails for good, or ctx
+// ends. The error then wraps both ctx's and the last of the command.
+func retry(ctx context.Context, command func() error) error {
+	pause := backoff{first: 20 * time.Millisecond, most: time.Second}
+	for {
+		err := command()
+		if err == nil || !temporary(err) {
+			return err
+		}
+		if !pause.wait(ctx) {
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// passing are the answers of a Redis that is starting, failing over or overrun.
+var passing = [...]string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY", "ERR max number of clients"}
+
+// temporary reports whether the same command may succeed later without anybody's doing.
+// Everything that is not an answer of Redis is a fault of the way to it.
+func temporary(err error) bool {
+	if errors.Is(err, goredis.ErrClosed) {
+		return false
+	}
+	var answer goredis.Error
+	if !errors.As(err, &answer) {
+		return true
+	}
+	for _, code := range passing {
+		// Before version 7, Redis wraps what a script's command was told: "… -READONLY You …".
+		if strings.HasPrefix(answer.Error(), code+" ") || strings.Contains(answer.Error(), "-"+code+" ") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,107 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+// appUpdate is the body of PUT /api/v1/apps/.
+type appUpdate struct {
+	room        event.Room
+	displayName json.RawMessage
+	userID      json.RawMessage // nil when absent
+	others      []field         // travel along in the payload, in the caller's order
+}
+
+// updateApp serves PUT /api/v1/apps/: UPDATE_APP for the members of the app's room. The
+// content type is not looked at, the callers of the first contract send any or none.
+func (s *server) updateApp(w http.ResponseWriter, r *http.Request) error {
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	update, err := decodeAppUpdate(body)
+	if err != nil {
+		return err
+	}
+	if _, err := s.publish(r, update.delivery()); err != nil {
+		return err
+	}
+	writeEnvelope(w, struct {
+		DisplayName json.RawMessage `json:"displayName"`
+		WorkspaceID string          `json:"workspaceId"`
+		AppID       string          `json:"appId"`
+	}{update.displayName, update.room.Workspace, update.room.App})
+	return nil
+}
+
+func decodeAppUpdate(body []byte) (appUpdate, error) {
+	fields, err := parseObject(body)
+	if err != nil {
+		return appUpdate{}, err
+	}
+	var update appUpdate
+	var workspace, app json.RawMessage
+	for _, field := range fields {
+		switch field.name {
+		case "workspaceId":
+			workspace = field.value
+		case "appId":
+			app = field.value
+		case "displayName":
+			update.displayName = field.value
+		case "userId":
+			update.userID = field.value
+		case "id", "workspaceID", "position":
+			// The server's to say: a caller must not make members believe in another app
+			// or another place in the sequence.
+		default:
+			update.others = append(update.others, field)
+		}
+	}
+	if update.room, err = roomOf(workspace, app); err != nil {
+		return appUpdate{}, err
+	}
+	if _, err := requiredString("displayName", update.displayName); err != nil {
+		return appUpdate{}, err
+	}
+	// Old callers send a user they do not know as null or "".
+	if value := string(update.userID); value == "null" || value == `""` {
+		update.userID = nil
+	}
+	if err := checkUser(update.userID); err != nil {
+		return appUpdate{}, err
+	}
+	return update, nil
+}
+
+func roomOf(workspace, app json.RawMessage) (event.Room, error) {
+	workspaceID, err := requiredString("workspaceId", workspace)
+	if err != nil {
+		return event.Room{}, err
+	}
+	appID, err := requiredString("appId", app)
+	if err != nil {
+		return event.Room{}, err
+	}
+	return event.NewRoom(workspaceID, appID)
+}
+
+func (u appUpdate) delivery() delivery {
+	// As JSON strings without escaping: the characters of ids are unreserved.
+	payload := []byte(`{"id":"` + u.room.App + `","displayName":`)
+	payload = append(payload, u.displayName...)
+	payload = append(payload, `,"workspaceID":"`+u.room.Workspace+`"`...)
+	for _, other := range u.others {
+		payload = append(append(payload, ','), other.key...)
+		payload = append(append(payload, ':'), other.value...)
+	}
+	return delivery{
+		room:    u.room,
+		event:   json.RawMessage(`"UPDATE_APP"`),
+		payload: append(payload, '}'),
+		userID:  u.userID,
+	}
+}

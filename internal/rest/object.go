@@ -1,0 +1,124 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// maxDepth bounds how deep a body nests. Every client decodes it again, many by
+	// recursion.
+	maxDepth = 128
+	// maxShown bounds how much of a name chosen by the caller comes back in an error.
+	maxShown = 64
+)
+
+// field is one member of a JSON object, byte for byte as it was sent but for white
+// space, so that numbers keep their digits and text its spelling.
+type field struct {
+	name  string          // decoded
+	key   json.RawMessage // the name as sent, in quotes
+	value json.RawMessage
+}
+
+// parseObject reads a JSON object into its fields, in order. It is strict where readers
+// of JSON differ: names must not repeat, text must be UTF-8.
+func parseObject(body []byte) ([]field, error) {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		return nil, malformed("the body is empty")
+	case !utf8.Valid(body):
+		return nil, malformed("the body is not valid UTF-8")
+	}
+	var compact bytes.Buffer
+	compact.Grow(len(body))
+	if err := json.Compact(&compact, body); err != nil {
+		return nil, malformed("the body is not JSON: " + err.Error())
+	}
+	text := compact.Bytes()
+	if text[0] != '{' {
+		return nil, malformed("the body must be a JSON object")
+	}
+	if _, depth := extent(text); depth > maxDepth {
+		return nil, malformed(fmt.Sprintf("the body nests deeper than %d levels", maxDepth))
+	}
+	return fieldsOf(text)
+}
+
+// fieldsOf splits a valid and compact JSON object.
+func fieldsOf(text []byte) ([]field, error) {
+	var fields []field
+	seen := make(map[string]bool)
+	for rest := text[1:]; rest[0] != '}'; {
+		if rest[0] == ',' {
+			rest = rest[1:]
+		}
+		end, _ := extent(rest)
+		next := field{key: rest[:end:end]}
+		next.name, _ = stringOf(next.key)
+		rest = rest[end+len(":"):]
+		end, _ = extent(rest)
+		next.value = rest[:end:end]
+		rest = rest[end:]
+		if seen[next.name] {
+			return nil, malformed("the field " + shown(next.name) + " stands twice in the body")
+		}
+		seen[next.name] = true
+		fields = append(fields, next)
+	}
+	return fields, nil
+}
+
+// extent is the length of the JSON value at the start of valid, compact text, and how
+// deep that value nests.
+func extent(text []byte) (length, depth int) {
+	open, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++ // whatever is escaped, it does not end the string
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			open++
+			depth = max(depth, open)
+		case open > 0 && (c == '}' || c == ']'):
+			open--
+			if open == 0 {
+				return i + 1, depth
+			}
+		case open == 0 && (c == ',' || c == ':' || c == '}'):
+			return i, depth // the end of a string or of a bare word
+		}
+	}
+	return len(text), depth
+}
+
+// stringOf decodes a JSON string; ok is false for a value of another type.
+func stringOf(value json.RawMessage) (text string, ok bool) {
+	if len(value) == 0 || value[0] != '"' {
+		return "", false
+	}
+	return text, json.Unmarshal(value, &text) == nil
+}
+
+// bodyFault is a fault of the body's field of that name.
+func bodyFault(name, detail string) fault {
+	escaped := strings.NewReplacer("~", "~0", "/", "~1").Replace(shorten(name))
+	return fault{Pointer: "#/" + url.PathEscape(escaped), Detail: detail}
+}
+
+// shown quotes a name that the caller chose.
+func shown(name string) string { return fmt.Sprintf("%q", shorten(name)) }
+
+func shorten(name string) string {
+	if runes := []rune(name); len(runes) > maxShown {
+		return string(runes[:maxShown]) + "…"
+	}
+	return name
+}

@@ -1,0 +1,142 @@
+// Package rest is Roomcast's HTTP API: backends publish through it, operators watch it.
+//
+// There are two surfaces. The routes of the first contract (apps, health) answer in its
+// envelope, status, data and error; everything else answers plain JSON, and errors as
+// problem details (RFC 9457).
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+const (
+	// DefaultMaxPayload is the largest request body in bytes unless Options say otherwise.
+	DefaultMaxPayload = 1_000_000
+	// DefaultBodyTimeout bounds how long a body may take to arrive unless Options say
+	// otherwise.
+	DefaultBodyTimeout = 15 * time.Second
+	// DefaultPublishTimeout bounds one publication unless Options say otherwise.
+	DefaultPublishTimeout = 5 * time.Second
+)
+
+// Publisher is where publications go. Implementations are safe for concurrent use.
+type Publisher interface {
+	// Publish returns hub.ErrUnavailable, or the context's error, when the publication
+	// may be tried again later.
+	Publish(ctx context.Context, publication event.Publication) (event.Receipt, error)
+	// Ready is nil when publications are accepted and heard. The error's text is shown
+	// by /readyz to whoever asks: plain words, no addresses.
+	Ready() error
+}
+
+// Observer counts what is served. Its methods are safe for concurrent use.
+type Observer interface {
+	// Served gets the route's template, or "unmatched", never the path.
+	Served(route, method string, status int, d time.Duration)
+	// Published gets "accepted", "duplicate", "unavailable" or "failed".
+	Published(outcome string)
+}
+
+// Options are what New needs.
+type Options struct {
+	Hub     Publisher
+	Metrics Observer
+	// Gatherer is what /metrics shows; without one there is no such route.
+	Gatherer prometheus.Gatherer
+	// Logger gets what strangers must not see. Nil discards it.
+	Logger *slog.Logger
+	// MaxPayload bounds a request body in bytes; 0 means DefaultMaxPayload.
+	MaxPayload int
+	// BodyTimeout bounds how long a body may take to arrive; 0 means DefaultBodyTimeout.
+	BodyTimeout time.Duration
+	// PublishTimeout bounds one publication; 0 means DefaultPublishTimeout.
+	PublishTimeout time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxPayload == 0 {
+		o.MaxPayload = DefaultMaxPayload
+	}
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = DefaultBodyTimeout
+	}
+	if o.PublishTimeout == 0 {
+		o.PublishTimeout = DefaultPublishTimeout
+	}
+	return o
+}
+
+// New serves everything: the API, and the operators' routes beside it.
+func New(options Options) http.Handler {
+	s := &server{Options: options.withDefaults()}
+	return s.handler(append(s.api(), s.operations()...))
+}
+
+// NewAPI serves the API alone, for when the operators' routes have an address of their
+// own.
+func NewAPI(options Options) http.Handler {
+	s := &server{Options: options.withDefaults()}
+	return s.handler(s.api())
+}
+
+// NewAdmin serves the operators' routes alone, for an address of their own.
+func NewAdmin(options Options) http.Handler {
+	s := &server{Options: options.withDefaults()}
+	return s.handler(s.operations())
+}
+
+type server struct {
+	Options
+}
+
+// api is what backends call.
+func (s *server) api() []route {
+	apps := envelope{area: "app"}
+	health := envelope{area: "health"}
+	updateApp := methods{http.MethodPut: s.updateApp}
+	showHealth := methods{http.MethodGet: s.health}
+	return []route{
+		{label: "/api/v1/apps/", path: "/api/v1/apps/", surface: apps, methods: updateApp},
+		{label: "/api/v1/apps/", path: "/api/v1/apps", surface: apps, methods: updateApp},
+		{label: "/api/v1/health/", path: "/api/v1/health/", surface: health, methods: showHealth},
+		{label: "/api/v1/health/", path: "/api/v1/health", surface: health, methods: showHealth},
+		{label: updatesPath, path: updatesPath, surface: problem{}, methods: methods{http.MethodPost: s.createUpdate}},
+	}
+}
+
+// operations is what operators and their machines ask.
+func (s *server) operations() []route {
+	routes := []route{
+		{label: "/healthz", path: "/healthz", surface: problem{}, methods: methods{http.MethodGet: s.alive}},
+		{label: "/readyz", path: "/readyz", surface: problem{}, methods: methods{http.MethodGet: s.ready}},
+	}
+	if s.Gatherer != nil {
+		routes = append(routes, route{
+			label: "/metrics", path: "/metrics", surface: problem{},
+			methods: methods{http.MethodGet: s.metrics()},
+		})
+	}
+	return routes
+}
+
+func (s *server) handler(routes []route) http.Handler {
+	// The path is matched as it was sent: no redirect, which would turn a PUT into a GET,
+	// and no %2F that becomes a slash before the ids are told apart.
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	for _, route := range routes {
+		router.Handle(route.path, s.serve(route))
+	}
+	router.NotFoundHandler = s.serve(route{label: "unmatched", surface: problem{}})
+	return router
+}

@@ -1,0 +1,127 @@
+package rest
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+const (
+	requestIDHeader = "X-Request-Id"
+	maxRequestID    = 128
+)
+
+// serve wraps a route in what all of them share: request id, headers, metrics, recovery
+// from panics, and the one door for errors.
+func (s *server) serve(route route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		answer := &answer{ResponseWriter: w}
+		header := answer.Header()
+		header.Set(requestIDHeader, requestID(r))
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Cache-Control", "no-store")
+		defer func() {
+			s.Metrics.Served(route.label, r.Method, answer.code(), time.Since(start))
+		}()
+		s.setReadDeadline(answer, r)
+		if err := s.guard(route.handle, answer, r); err != nil {
+			s.fail(answer, r, route, err)
+		}
+	})
+}
+
+// guard turns a panic of handle into an error. One request must not take down the
+// clients of all others.
+func (s *server) guard(handle handle, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		switch value := recover(); {
+		case value == nil:
+		case isAbort(value):
+			panic(value) // asks net/http to cut the connection
+		default:
+			err = fmt.Errorf("panic: %v\n%s", value, debug.Stack())
+		}
+	}()
+	return handle(w, r)
+}
+
+func isAbort(value any) bool {
+	err, ok := value.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}
+
+// fail is where an error leaves the server.
+func (s *server) fail(answer *answer, r *http.Request, route route, err error) {
+	failure := classify(err)
+	id := answer.Header().Get(requestIDHeader)
+	if failure.kind == internal {
+		s.Logger.ErrorContext(r.Context(), "request failed",
+			"request", id, "route", route.label, "error", err)
+	}
+	if answer.status != 0 {
+		// Half of another answer is out: a cut connection says so, more bytes would not.
+		panic(http.ErrAbortHandler)
+	}
+	if failure.kind.status == http.StatusServiceUnavailable {
+		answer.Header().Set("Retry-After", retryAfter)
+	}
+	route.surface.fail(answer, failure, id)
+}
+
+// requestID is the caller's if it can stand in a log and a URI as it is, else a new one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get(requestIDHeader)
+	if id == "" || len(id) > maxRequestID {
+		return rand.Text()
+	}
+	for i := range len(id) {
+		if !unreserved(id[i]) {
+			return rand.Text()
+		}
+	}
+	return id
+}
+
+// unreserved is RFC 3986, section 2.3.
+func unreserved(c byte) bool {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		return true
+	}
+	return c == '.' || c == '_' || c == '~' || c == '-'
+}
+
+// answer remembers which status went out.
+type answer struct {
+	http.ResponseWriter
+	status int // 0 until one is written
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= http.StatusOK { // 1xx are not the answer yet
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(body []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(body)
+}
+
+// Unwrap lets http.ResponseController reach the connection's deadlines.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// code is what the client saw; a handler that writes nothing has answered 200.
+func (a *answer) code() int {
+	if a.status == 0 {
+		return http.StatusOK
+	}
+	return a.status
+}

@@ -1,0 +1,96 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/gorilla/mux"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+const updatesPath = "/api/v1/workspaces/{workspaceId}/apps/{appId}/updates"
+
+// update is the body of POST …/updates.
+type update struct {
+	event  json.RawMessage
+	data   json.RawMessage // {} when absent
+	userID json.RawMessage // nil when absent
+}
+
+// createUpdate serves POST …/updates: any event for the members of the app's room.
+func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
+	room, err := roomOfPath(mux.Vars(r))
+	if err != nil {
+		return err
+	}
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	update, err := decodeUpdate(body)
+	if err != nil {
+		return err
+	}
+	created, err := s.publish(r, delivery{
+		room: room, event: update.event, payload: update.data, userID: update.userID,
+	})
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusCreated, created)
+	return nil
+}
+
+// roomOfPath takes ids as they stand in the URL; percent-encoding is undone once.
+func roomOfPath(vars map[string]string) (event.Room, error) {
+	workspace, err := url.PathUnescape(vars["workspaceId"])
+	if err != nil {
+		workspace = vars["workspaceId"] // its % is refused below
+	}
+	app, err := url.PathUnescape(vars["appId"])
+	if err != nil {
+		app = vars["appId"]
+	}
+	room, err := event.NewRoom(workspace, app)
+	var id *event.InvalidID
+	if errors.As(err, &id) {
+		return event.Room{}, invalid(fault{Parameter: id.Field, Detail: id.Error()})
+	}
+	return room, err
+}
+
+// decodeUpdate is strict, unlike the older route: a misspelt field is an error and not
+// a silent loss. It reports all faults together, of unknown fields the first maxUnknown.
+func decodeUpdate(body []byte) (update, error) {
+	fields, err := parseObject(body)
+	if err != nil {
+		return update{}, err
+	}
+	decoded := update{data: json.RawMessage("{}")}
+	var unknown []fault
+	for _, field := range fields {
+		switch field.name {
+		case "event":
+			decoded.event = field.value
+		case "data":
+			decoded.data = field.value
+		case "userId":
+			decoded.userID = field.value
+		default:
+			if len(unknown) < maxUnknown {
+				unknown = append(unknown, bodyFault(field.name, shown(field.name)+" is not a field of an update"))
+			}
+		}
+	}
+	faults := append(faultsOf(checkEvent(decoded.event)), faultsOf(checkUser(decoded.userID))...)
+	if faults = append(faults, unknown...); len(faults) > 0 {
+		return update{}, invalid(faults...)
+	}
+	return decoded, nil
+}
