@@ -57,8 +57,8 @@ func TestAMemberThatStopsReadingDelaysNobody(t *testing.T) {
 	for _, raw := range stuck {
 		raw.AwaitEnd(t)
 	}
-	if server.Metric(t, "roomcast_deliveries_dropped_total") == 0 {
-		t.Error("deliveries were dropped and none is counted")
+	if closed := server.Metric(t, "roomcast_sessions_closed_total", `reason="backlog full"`); closed != float64(len(stuck)) {
+		t.Errorf("%v sessions are counted as closed for their backlog, want %d", closed, len(stuck))
 	}
 	if backlog := server.Metric(t, "roomcast_backlog_bytes"); backlog != 0 {
 		t.Errorf("%v bytes are waiting for sessions that are closed", backlog)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
@@ -250,4 +251,23 @@ func TestServedIsCountedByTemplate(t *testing.T) {
 	if got := f.ledger.text(); got != want {
 		t.Errorf("counted\n%s\nwant\n%s", got, want)
 	}
+}
+
+// brokenWriter fails in the middle of an answer.
+type brokenWriter struct{ *httptest.ResponseRecorder }
+
+func (brokenWriter) Write([]byte) (int, error) { panic("half way") }
+
+// A second answer must never follow half of a first one: the connection is cut.
+func TestPanicAfterTheAnswerBegan(t *testing.T) {
+	f := newFixture()
+	defer func() {
+		if got := recover(); got != http.ErrAbortHandler {
+			t.Errorf("recovered %v, want http.ErrAbortHandler", got)
+		}
+		if got := f.ledger.text(); got != "GET /healthz 200" {
+			t.Errorf("counted %q", got)
+		}
+	}()
+	f.handler.ServeHTTP(brokenWriter{httptest.NewRecorder()}, httptest.NewRequest("GET", "/healthz", nil))
 }

@@ -33,9 +33,19 @@ func dial(t *testing.T, f *fixture) (net.Conn, *bufio.Reader) {
 
 func exchange(t *testing.T, conn net.Conn, reader *bufio.Reader, request string) (int, string) {
 	t.Helper()
+	send(t, conn, request)
+	return receive(t, reader)
+}
+
+func send(t *testing.T, conn net.Conn, request string) {
+	t.Helper()
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func receive(t *testing.T, reader *bufio.Reader) (int, string) {
+	t.Helper()
 	response, err := http.ReadResponse(reader, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -109,5 +119,17 @@ func (s *slowChannel) Publish(ctx context.Context, p event.Publication) (event.R
 		return s.channel.Publish(ctx, p)
 	case <-ctx.Done():
 		return event.Receipt{}, ctx.Err()
+	}
+}
+
+func TestBodyThatEndsEarly(t *testing.T) {
+	conn, reader := dial(t, newFixture())
+	send(t, conn, "PUT /api/v1/apps/ HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{")
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	status, body := receive(t, reader)
+	if status != 400 || !strings.Contains(body, `"the body ended early"`) {
+		t.Errorf("status %d: %s", status, body)
 	}
 }
