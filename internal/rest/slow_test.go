@@ -94,7 +94,7 @@ func TestDeclaredSizeIsRefusedUnread(t *testing.T) {
 // a publication that takes longer than a body may, are not cut by it.
 func TestDeadlineEndsWithTheBody(t *testing.T) {
 	const limit = 50 * time.Millisecond
-	f := newFixture(func(o *rest.Options) { o.BodyTimeout = limit })
+	f := newFixture()
 	slow := &slowChannel{channel: f.channel, delay: 3 * limit}
 	f.handler = rest.New(rest.Options{Hub: slow, Metrics: f.ledger, BodyTimeout: limit})
 	conn, reader := dial(t, f)
