@@ -48,5 +48,5 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	running.Explain(stdout)
 	<-ctx.Done()
-	return stop(logger, 5*time.Second, running.Stop)
+	return stop(ctx, logger, 5*time.Second, running.Stop)
 }

@@ -61,12 +61,13 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		logger.Error("going down", "error", err)
 		code = exitFailed
 	}
-	return max(code, stop(logger, cfg.Drain.Notice+stopPatience, instance.Stop))
+	return max(code, stop(ctx, logger, cfg.Drain.Notice+stopPatience, instance.Stop))
 }
 
-// stop takes down what a command ran, in bounded time.
-func stop(logger *slog.Logger, patience time.Duration, stop func(context.Context) error) int {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// stop takes down what a command ran, in bounded time. The command's context has usually
+// ended by then.
+func stop(ctx context.Context, logger *slog.Logger, patience time.Duration, stop func(context.Context) error) int {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if err := stop(ctx); err != nil {
 		logger.Error("did not go down cleanly", "error", err)

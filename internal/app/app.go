@@ -78,7 +78,7 @@ func New(options Options) *Instance {
 		Store:          options.Store,
 		Instance:       cfg.Instance,
 		Observer:       counters,
-		Logger:         options.Logger,
+		Logger:         options.Logger.With("store", storeName(cfg.Redis)),
 		RoomsPerMember: cfg.Limits.RoomsPerSession,
 		HoldBytes:      cfg.Limits.BacklogBytes,
 		RequestTimeout: requestTimeout,

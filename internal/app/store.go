@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/hub"
@@ -37,6 +38,17 @@ func OpenStore(cfg config.Config, logger *slog.Logger) (hub.Store, error) {
 		return nil, fmt.Errorf("opening Redis: %w", err)
 	}
 	return store, nil
+}
+
+// storeName says in the log where the store is.
+func storeName(redis config.Redis) string {
+	switch {
+	case redis.Embedded():
+		return "embedded"
+	case redis.Master != "":
+		return "redis master " + redis.Master + " by sentinels at " + strings.Join(redis.Addresses, ",")
+	}
+	return "redis at " + strings.Join(redis.Addresses, ",")
 }
 
 // newBus is the embedded store, one for all instances of this process.

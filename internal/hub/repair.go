@@ -46,7 +46,7 @@ func (h *Hub) repair(cause string) {
 	case !top.Continues(last):
 		// Sequences were lost or given out twice: no room can be vouched for.
 		h.options.Logger.Warn("the sequence does not continue, rooms must reload",
-			"cause", cause, "heard", last.String(), "top", top.Position.String())
+			"cause", cause, "heard", last.String(), "top", top.String())
 		h.resync(h.directory.list(), top.Position, "discontinuity")
 	default:
 		h.options.Logger.Info("filling a hole in the channel", "cause", cause, "events", top.Sequence-last.Sequence)
@@ -132,7 +132,7 @@ func (h *Hub) insist(what string, read func(ctx context.Context) error) bool {
 		if err == nil {
 			return true
 		}
-		h.options.Logger.Warn(what+" failed, trying again", "error", err)
+		h.options.Logger.Warn("a read from the store failed, trying again", "what", what, "error", err)
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
 		case <-h.ctx.Done():

@@ -39,7 +39,7 @@ func (r *topReader) read(ctx context.Context) (event.Top, error) {
 	mine := r.enlist()
 	select {
 	case <-mine.lead:
-		r.perform(mine)
+		r.perform(mine) //nolint:contextcheck // others wait for this read too
 	case <-mine.done:
 	case <-ctx.Done():
 		return event.Top{}, r.withdraw(ctx, mine)
@@ -89,7 +89,7 @@ func (r *topReader) passOn() {
 func (r *topReader) withdraw(ctx context.Context, mine *topRead) error {
 	select {
 	case <-mine.lead:
-		r.perform(mine)
+		r.perform(mine) //nolint:contextcheck // others wait for this read
 	default:
 	}
 	return ctx.Err()
