@@ -11,9 +11,6 @@ import (
 
 	"github.com/roomcast/roomcast/internal/app"
 	"github.com/roomcast/roomcast/internal/config"
-	"github.com/roomcast/roomcast/internal/metrics"
-	"github.com/roomcast/roomcast/internal/playground"
-	"github.com/roomcast/roomcast/internal/redis"
 )
 
 const serveHelp = `Usage: roomcast serve [flags]
@@ -39,7 +36,6 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	logger := newLogger(stderr, cfg.Log)
-	redis.LogClient(logger)
 	store, err := app.OpenStore(cfg, logger)
 	if err != nil {
 		logger.Error("cannot start", "error", err)
@@ -47,7 +43,6 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	instance := app.New(app.Options{
 		Config: cfg, Store: store, Build: build(), Logger: logger,
-		Page: playground.Options{Panes: []playground.Pane{{Label: "instance " + cfg.Instance}}},
 	})
 	if err := instance.Start(ctx); err != nil {
 		logger.Error("cannot start", "error", err)
@@ -77,8 +72,8 @@ func stop(ctx context.Context, logger *slog.Logger, patience time.Duration, stop
 	return exitOK
 }
 
-func build() metrics.BuildInfo {
-	return metrics.BuildInfo{Version: version, Revision: revision()}
+func build() app.Build {
+	return app.Build{Version: version, Revision: revision()}
 }
 
 func newLogger(w io.Writer, cfg config.Log) *slog.Logger {

@@ -44,13 +44,16 @@ type Options struct {
 	Config config.Config
 	// Store is the instance's own handle; the instance closes it.
 	Store hub.Store
-	Build metrics.BuildInfo
-	// Page is what the page at / shows.
+	Build Build
+	// Page is what the page at / shows; without panes, one for this instance.
 	Page   playground.Options
 	Logger *slog.Logger
 	// Listener, if not nil, is served instead of the configured host and port.
 	Listener net.Listener
 }
+
+// Build says what is running.
+type Build = metrics.BuildInfo
 
 // Instance is one running server.
 type Instance struct {
@@ -69,6 +72,9 @@ type Instance struct {
 
 // New wires an instance without starting anything that outlives a failure.
 func New(options Options) *Instance {
+	if len(options.Page.Panes) == 0 {
+		options.Page.Panes = []playground.Pane{{Label: "instance " + options.Config.Instance}}
+	}
 	i := &Instance{options: options, failed: make(chan error, 2)}
 	cfg := &options.Config
 	registry := prometheus.NewRegistry()

@@ -10,7 +10,6 @@ import (
 	"strconv"
 
 	"github.com/roomcast/roomcast/internal/config"
-	"github.com/roomcast/roomcast/internal/metrics"
 	"github.com/roomcast/roomcast/internal/playground"
 )
 
@@ -30,7 +29,7 @@ type Demo struct {
 
 // NewDemo wires the instances and takes their ports: the configured one, or the next that
 // is free, and so on. They listen on loopback only.
-func NewDemo(cfg config.Config, build metrics.BuildInfo, logger *slog.Logger) (*Demo, error) {
+func NewDemo(cfg config.Config, build Build, logger *slog.Logger) (*Demo, error) {
 	listeners, err := listenInARow(cfg.Listen.Port)
 	if err != nil {
 		return nil, err
@@ -60,7 +59,8 @@ func NewDemo(cfg config.Config, build metrics.BuildInfo, logger *slog.Logger) (*
 func demoName(n int) string { return string(rune('A' + n)) }
 
 func localhost(listener net.Listener) string {
-	return "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	_, port, _ := net.SplitHostPort(listener.Addr().String()) // a listener's own address
+	return "http://localhost:" + port
 }
 
 // listenInARow takes the first free ports from first on; any port if first is 0.

@@ -12,12 +12,13 @@ import (
 )
 
 // OpenStore opens the configured store: Redis, or the embedded one for an instance that
-// is alone.
+// is alone. It is called once in a process: the Redis client's own log goes to logger.
 func OpenStore(cfg config.Config, logger *slog.Logger) (hub.Store, error) {
 	if cfg.Redis.Embedded() {
 		logger.Warn("no Redis is configured: this instance is alone, and what it keeps ends with it")
 		return newBus(cfg).Store(), nil
 	}
+	redis.LogClient(logger)
 	store, err := redis.Open(redis.Options{
 		Server: redis.Server{
 			Addresses: cfg.Redis.Addresses,
