@@ -51,10 +51,8 @@ func TestEnvExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got, want []string
-	for _, line := range regexp.MustCompile(`(?m)^(# ?)?[A-Za-z0-9_]+=.*$`).FindAllString(string(text), -1) {
-		got = append(got, line)
-	}
+	got := regexp.MustCompile(`(?m)^(# ?)?[A-Za-z0-9_]+=.*$`).FindAllString(string(text), -1)
+	var want []string
 	for _, v := range config.Variables() {
 		want = append(want, "# "+v.Name+"="+v.Default)
 	}

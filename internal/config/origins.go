@@ -42,7 +42,7 @@ func parseOrigin(text string) (string, bool) {
 	}
 	// What is neither scheme nor host (user, path, query, a bare "?" or "#") makes a
 	// difference here.
-	if u.Scheme+"://"+u.Host != strings.ToLower(text) {
+	if !strings.EqualFold(u.Scheme+"://"+u.Host, text) {
 		return "", false
 	}
 	switch port := u.Port(); {

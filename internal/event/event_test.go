@@ -134,7 +134,7 @@ func TestFramesAreShared(t *testing.T) {
 				t.Errorf("%s %s: the text is not the frame's tail", kind, name)
 			}
 			_, _ = append(first, "AAAA"...), append(tail, "BBBB"...)
-			if longer := first[:cap(first)]; string(longer) != string(first) {
+			if longer := first[:cap(first)]; !bytes.Equal(longer, first) {
 				t.Errorf("%s %s: appending wrote behind the frame: %q", kind, name, longer)
 			}
 		}

@@ -262,7 +262,7 @@ func (brokenWriter) Write([]byte) (int, error) { panic("half way") }
 func TestPanicAfterTheAnswerBegan(t *testing.T) {
 	f := newFixture()
 	defer func() {
-		if got := recover(); got != http.ErrAbortHandler {
+		if got, _ := recover().(error); !errors.Is(got, http.ErrAbortHandler) {
 			t.Errorf("recovered %v, want http.ErrAbortHandler", got)
 		}
 		if got := f.ledger.text(); got != "GET /healthz 200" {
