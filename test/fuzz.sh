@@ -5,8 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 time_each=${1:-10s}
-for package in $(go list ./internal/...); do
-	for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+packages=$(go list ./internal/...)
+for package in $packages; do
+	listing=$(go test -list '^Fuzz' "$package") # fails when the package does not compile
+	for target in $(grep '^Fuzz' <<<"$listing" || true); do
 		echo "== ${package#*/internal/} $target"
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time_each" "$package"
 	done

@@ -59,6 +59,27 @@ func (p polled) do(t *testing.T, method, contentType, body string) (status int, 
 	return response.StatusCode, string(content)
 }
 
+// subscribe joins a room, as a client would over polling.
+func (p polled) subscribe(t *testing.T, room harness.Room) {
+	t.Helper()
+	packet := fmt.Sprintf(`42["application",{"event":"SUBSCRIBE","payload":{"workspaceId":%q,"appId":%q}}]`, room.Workspace, room.App)
+	if p.revision == "3" {
+		packet = v3Text(packet)
+	}
+	if status, body := p.do(t, http.MethodPost, "text/plain;charset=UTF-8", packet); status != http.StatusOK || body != "ok" {
+		t.Fatalf("EIO=%s: SUBSCRIBE is answered %d %q, want 200 ok", p.revision, status, body)
+	}
+	for {
+		status, body := p.do(t, http.MethodGet, "", "")
+		if status != http.StatusOK {
+			t.Fatalf("EIO=%s: a poll is answered %d %q", p.revision, status, body)
+		}
+		if strings.Contains(body, `42["application_response",{"status":"SUCCESS"`) {
+			return
+		}
+	}
+}
+
 // known reports whether the session is still there: a client that asks for what is due
 // gets it, or what ends the session, or is told that there is none.
 func (p polled) known(t *testing.T) bool {
@@ -127,9 +148,7 @@ func TestAnOversizedBodyIsRefusedAndTheSessionKept(t *testing.T) {
 		if status != http.StatusRequestEntityTooLarge {
 			t.Errorf("EIO=%s: a body over the limit is answered %d, want 413", revision, status)
 		}
-		if status, body := session.do(t, http.MethodGet, "", ""); status != http.StatusOK || !strings.Contains(body, "40") {
-			t.Errorf("EIO=%s: the session then answers %d %q, want 200 with the joined namespace", revision, status, body)
-		}
+		session.subscribe(t, harness.Room{Workspace: "w", App: "a"})
 	}
 }
 
@@ -143,8 +162,6 @@ func TestMalformedHandshakes(t *testing.T) {
 	for _, attack := range []struct{ name, request, status string }{
 		{"no transport", get("EIO=4", ""), "400"},
 		{"unknown transport", get("EIO=4&transport=pigeon", ""), "400"},
-		{"unknown revision", get("EIO=5&transport=polling", ""), "400"},
-		{"revision that is none", get("EIO=abc&transport=websocket", upgrade), "400"},
 		{"unknown session", get("EIO=4&transport=polling&sid=__proto__", ""), "400"},
 		{"unknown session of this instance", get("EIO=4&transport=polling&sid=target.AAAA", ""), "400"},
 		{"JSONP", get("EIO=3&transport=polling&j=0", ""), "400"},
@@ -154,7 +171,6 @@ func TestMalformedHandshakes(t *testing.T) {
 		{"upgrade without a key", strings.Replace(get("EIO=4&transport=websocket", upgrade), "Connection: close\r\n", "", 1), "400"},
 		{"upgrade of an unknown session", strings.Replace(
 			get("EIO=4&transport=websocket&sid=x", upgrade+"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"), "Connection: close\r\n", "", 1), "400"},
-		{"bad escape in the query", get("EIO=4&transport=polling&sid=%zz", ""), "400"},
 		{"header without an end", get("EIO=4&transport=polling", "X: "+strings.Repeat("x", 100_000)+"\r\n"), "431"},
 		{"no HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400"},
 		{"two lengths", strings.Replace(get("EIO=4&transport=polling", "Content-Length: 1\r\nContent-Length: 2\r\n"), "GET", "POST", 1), "400"},

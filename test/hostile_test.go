@@ -147,20 +147,18 @@ func hostileFrames(revision string) map[string][][]byte {
 		"attachment without a header":      {attachment("x")},
 		"probe of an established websocket": {
 			text("2probe"), text("5"), text("4" + packets[0])}, // the probe is a heartbeat in EIO=3
-		"message over the limit": {text(`42["application","` + strings.Repeat("x", 1_000_000) + `"]`)},
-		"length that no memory holds": {
-			binary.BigEndian.AppendUint64([]byte{0x81, 0xff}, 1<<62)},
-		"length with the sign bit": {
-			binary.BigEndian.AppendUint64([]byte{0x81, 0xff}, 1<<63|5)},
-		"unmasked frame":         {ws.MustCompileFrame(ws.NewTextFrame([]byte("42[]")))},
-		"reserved bits":          {append([]byte{0xf1}, text("42[]")[1:]...)},
-		"unknown opcode":         {append([]byte{0x83}, text("42[]")[1:]...)},
-		"continuation of none":   {append([]byte{0x80}, text("42[]")[1:]...)},
-		"long control frame":     {frame(ws.OpPing, strings.Repeat("x", 200))},
-		"fragmented control":     {append([]byte{0x09}, text("42[]")[1:]...)},
-		"invalid UTF-8":          {text("42[\"\xff\xfe\"]")},
-		"no websocket at all":    {[]byte("GET / HTTP/1.1\r\n\r\n")},
-		"fragments over a limit": fragments(3, 500_000),
+		"message over the limit":      {text(`42["application","` + strings.Repeat("x", 1_000_000) + `"]`)},
+		"length that no memory holds": {longHeader(1 << 62)},
+		"length with the sign bit":    {longHeader(1<<63 | 5)},
+		"unmasked frame":              {ws.MustCompileFrame(ws.NewTextFrame([]byte("42[]")))},
+		"reserved bits":               {append([]byte{0xf1}, text("42[]")[1:]...)},
+		"unknown opcode":              {append([]byte{0x83}, text("42[]")[1:]...)},
+		"continuation of none":        {append([]byte{0x80}, text("42[]")[1:]...)},
+		"long control frame":          {frame(ws.OpPing, strings.Repeat("x", 200))},
+		"fragmented control":          {append([]byte{0x09}, text("42[]")[1:]...)},
+		"invalid UTF-8":               {text("42[\"\xff\xfe\"]")},
+		"no websocket at all":         {[]byte("GET / HTTP/1.1\r\n\r\n")},
+		"fragments over a limit":      fragments(3, 500_000),
 	}
 }
 
@@ -176,6 +174,12 @@ func fragments(n, size int) [][]byte {
 		frames[i] = ws.MustCompileFrame(ws.MaskFrameInPlace(f))
 	}
 	return frames
+}
+
+// longHeader is the header of a masked text frame of a length.
+func longHeader(length uint64) []byte {
+	header := binary.BigEndian.AppendUint64([]byte{0x81, 0xff}, length)
+	return append(header, 1, 2, 3, 4) // the mask
 }
 
 func text(payload string) []byte { return frame(ws.OpText, payload) }

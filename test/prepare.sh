@@ -19,7 +19,7 @@ command -v npm >/dev/null || missing "npm, which comes with Node.js"
 # Where Debian puts haproxy and redis-server; not in every user's PATH.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 packages=()
-for program in redis-server haproxy chromium; do
+for program in redis-server haproxy chromium curl; do
 	command -v "$program" >/dev/null || packages+=("$program")
 done
 # The race detector needs cgo.
@@ -36,8 +36,10 @@ if [ ${#packages[@]} -gt 0 ]; then
 	install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
 		apt-get install --yes --quiet --no-install-recommends)
 	# On a fresh machine the package lists are absent or old; only then is it worth the time.
-	"${install[@]}" "${packages[@]}" ||
-		{ "${as_root[@]}" apt-get update --quiet && "${install[@]}" "${packages[@]}"; }
+	if ! "${install[@]}" "${packages[@]}"; then
+		"${as_root[@]}" apt-get update --quiet
+		"${install[@]}" "${packages[@]}"
+	fi
 fi
 
 if [ ! -e clients/node_modules/.package-lock.json ] ||

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/gobwas/ws"
 )
+
+// maxFrame bounds what Read takes, in bytes; no test makes the server send more at once.
+const maxFrame = 16 << 20
 
 // Raw is a websocket in the hands of a test, for what no official client would do. It
 // bounds every read by Patience.
@@ -96,7 +100,16 @@ func (r *Raw) Read() (ws.Frame, error) {
 	if err := r.Connection.SetReadDeadline(time.Now().Add(Patience)); err != nil {
 		return ws.Frame{}, err
 	}
-	return ws.ReadFrame(r.reader)
+	header, err := ws.ReadHeader(r.reader)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	if header.Length > maxFrame {
+		return ws.Frame{}, fmt.Errorf("a frame of %d bytes", header.Length)
+	}
+	frame := ws.Frame{Header: header, Payload: make([]byte, header.Length)}
+	_, err = io.ReadFull(r.reader, frame.Payload)
+	return frame, err
 }
 
 // AwaitEnd reads until the server ends the connection. A silent server fails the test.

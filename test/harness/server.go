@@ -143,11 +143,16 @@ func (s *Server) Metric(t testing.TB, name string, labels ...string) float64 {
 	t.Helper()
 	var sum float64
 	for line := range strings.Lines(s.Call(t, http.MethodGet, "/metrics", nil).Body) {
-		series, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if metric, _, _ := strings.Cut(series, "{"); !ok || metric != name || !containsAll(series, labels) {
+		line = strings.TrimSpace(line)
+		end := strings.LastIndexByte(line, ' ') // a label may hold spaces, the value cannot
+		if end < 0 {
 			continue
 		}
-		number, err := strconv.ParseFloat(value, 64)
+		series := line[:end]
+		if metric, _, _ := strings.Cut(series, "{"); metric != name || !containsAll(series, labels) {
+			continue
+		}
+		number, err := strconv.ParseFloat(line[end+1:], 64)
 		if err != nil {
 			t.Fatalf("metric %s: %v", series, err)
 		}

@@ -1,0 +1,55 @@
+package test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/roomcast/roomcast/test/harness"
+)
+
+// A visitor of the demo's page sees one update arrive at two instances.
+func TestThePageInABrowser(t *testing.T) {
+	t.Parallel()
+	demo := harness.StartDemo(t)
+	visit := exec.Command(harness.Program(t, "node"), "page.js",
+		harness.Program(t, "chromium"), demo.URLs[0], harness.Artefacts(t))
+	visit.Dir = filepath.Join(harness.Root(), "test", "clients")
+	var complaints strings.Builder
+	visit.Stderr = &complaints
+	output, err := visit.Output()
+	if err != nil {
+		t.Fatalf("the visit failed: %v\n%s", err, complaints.String())
+	}
+	var saw struct {
+		DisplayName string
+		Panes       []struct {
+			Label, State, Socket, Deliveries, Text string
+			Markup                                 int
+		}
+		Errors   []string
+		Overflow int
+	}
+	if err := json.Unmarshal(output, &saw); err != nil {
+		t.Fatalf("%v in %s", err, output)
+	}
+	if len(saw.Panes) != 2 || saw.Panes[0].Label == saw.Panes[1].Label || saw.Panes[0].Socket == saw.Panes[1].Socket {
+		t.Fatalf("the page shows %+v, want two clients on two instances", saw.Panes)
+	}
+	for _, pane := range saw.Panes {
+		if pane.State != "connected" || pane.Deliveries != "1" || !strings.Contains(pane.Text, saw.DisplayName) {
+			t.Errorf("a pane shows %+v, want it connected with one delivery of %q", pane, saw.DisplayName)
+		}
+		if pane.Markup != 0 {
+			t.Errorf("pane %s took text of an update for markup", pane.Label)
+		}
+	}
+	if len(saw.Errors) != 0 {
+		t.Errorf("the browser complained: %q", saw.Errors)
+	}
+	if saw.Overflow > 0 {
+		t.Errorf("on a phone the page is %d pixels too wide", saw.Overflow)
+	}
+}
