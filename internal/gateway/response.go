@@ -60,7 +60,9 @@ type wirePayload struct {
 
 func (r request) succeed(outcome hub.Outcome) []*event.Event {
 	response := r.response("SUCCESS")
-	response.Position = outcome.Position.String()
+	if !outcome.Position.IsZero() { // as long as the channel has not been heard
+		response.Position = outcome.Position.String()
+	}
 	if !r.since.IsZero() {
 		response.Recovered = &outcome.Recovered
 	}

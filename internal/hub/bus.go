@@ -61,8 +61,10 @@ func (b *bus) Heartbeat(beat event.Heartbeat) {
 	switch {
 	case beat.Position.Epoch != last.Epoch:
 		h.repair("epoch")
-	case beat.Position.Sequence != last.Sequence:
+	case beat.Position.Sequence > last.Sequence:
 		h.repair("heartbeat")
+	case beat.Position.Sequence < last.Sequence:
+		h.checkTop()
 	}
 }
 

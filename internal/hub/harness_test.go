@@ -3,11 +3,14 @@ package hub_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
@@ -20,7 +23,25 @@ const patience = 20 * time.Second
 
 // counts is an Observer that tests read.
 type counts struct {
-	rooms, members, delivered, dropped, repaired, resynced, foreign, malformed atomic.Int64
+	rooms, members, delivered, dropped, resynced, foreign, malformed atomic.Int64
+
+	mu       sync.Mutex
+	repaired map[string]int // by cause
+}
+
+func (c *counts) repairs() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.repaired)
+}
+
+func (c *counts) Repaired(cause string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.repaired == nil {
+		c.repaired = make(map[string]int)
+	}
+	c.repaired[cause]++
 }
 
 func (c *counts) RoomsChanged(delta int)   { c.rooms.Add(int64(delta)) }
@@ -28,7 +49,6 @@ func (c *counts) MembersChanged(delta int) { c.members.Add(int64(delta)) }
 func (c *counts) Delivered(n int)          { c.delivered.Add(int64(n)) }
 func (c *counts) Dropped(_ string, n int)  { c.dropped.Add(int64(n)) }
 func (c *counts) BusLag(time.Duration)     {}
-func (c *counts) Repaired(string)          { c.repaired.Add(1) }
 func (c *counts) Resynced(string)          { c.resynced.Add(1) }
 func (c *counts) Heard(origin string) {
 	switch origin {
@@ -44,14 +64,18 @@ func newBus() *memory.Bus {
 }
 
 // startHub runs a hub on a store until the test ends.
-func startHub(t *testing.T, instance string, store hub.Store) (*hub.Hub, *counts) {
+func startHub(t *testing.T, instance string, store hub.Store, change ...func(*hub.Options)) (*hub.Hub, *counts) {
 	t.Helper()
 	observed := &counts{}
-	h := hub.New(hub.Options{
+	options := hub.Options{
 		Store: store, Instance: instance, Observer: observed, Logger: slog.New(slog.DiscardHandler),
 		Workers: 2, RoomsPerMember: 8, HoldBytes: 1 << 20, RequestTimeout: patience,
 		HeartbeatInterval: 5 * time.Second, // a starved test must not count as deaf
-	})
+	}
+	for _, c := range change {
+		c(&options)
+	}
+	h := hub.New(options)
 	h.Start()
 	t.Cleanup(func() {
 		h.Stop()
@@ -81,19 +105,27 @@ func await(t *testing.T, what string, holds func() bool) {
 type listener struct {
 	mu     sync.Mutex
 	events []*event.Event
-	closed string
+	sends  []int // how many events each Send brought
+	closed []string
 }
 
 func (l *listener) Send(batch *event.Batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events = append(l.events, batch.Events()...)
+	l.sends = append(l.sends, batch.Len())
 }
 
 func (l *listener) Close(reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = reason
+	l.closed = append(l.closed, reason)
+}
+
+func (l *listener) closings() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.closed)
 }
 
 func (l *listener) got() []*event.Event {
@@ -111,6 +143,40 @@ func (l *listener) sequences() []uint64 {
 		}
 	}
 	return all
+}
+
+// heard is what the listener got, in words: see words.
+func (l *listener) heard() []string {
+	var all []string
+	for _, e := range l.got() {
+		all = append(all, words(e))
+	}
+	return all
+}
+
+// words tells an event in few words: "reply", "RESYNC <app>", "foreign <app>" or "<app> <position>".
+func words(e *event.Event) string {
+	switch {
+	case e.Object() == "":
+		return "reply"
+	case strings.Contains(e.Object(), `"event":"RESYNC"`):
+		return "RESYNC " + e.Room.App
+	case e.Position.IsZero():
+		return "foreign " + e.Room.App
+	}
+	return delivery(e.Room, e.Position)
+}
+
+func delivery(room event.Room, at event.Position) string { return room.App + " " + at.String() }
+
+// expect compares what a listener has got by now, when nothing moves any more, with what
+// is due. It works in a bubble of testing/synctest only.
+func expect(t *testing.T, l *listener, due ...string) {
+	t.Helper()
+	synctest.Wait()
+	if got := l.heard(); !slices.Equal(got, due) {
+		t.Errorf("got %q, due is %q", got, due)
+	}
 }
 
 // join takes a seat and waits for the outcome, which is written to the listener as a reply.
@@ -152,14 +218,26 @@ func receive[T any](t *testing.T, from <-chan T) T {
 
 var publications atomic.Int64
 
-func publish(t *testing.T, h *hub.Hub, room event.Room) event.Position {
+// publisher is a hub, or a store by which another instance publishes.
+type publisher interface {
+	Publish(ctx context.Context, publication event.Publication) (event.Receipt, error)
+}
+
+func publish(t *testing.T, by publisher, room event.Room) event.Position {
+	t.Helper()
+	return publishSized(t, by, room, 0)
+}
+
+// publishSized publishes an object with a payload of at least so many bytes.
+func publishSized(t *testing.T, by publisher, room event.Room, size int) event.Position {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	n := strconv.FormatInt(publications.Add(1), 10)
-	receipt, err := h.Publish(ctx, event.Publication{
+	receipt, err := by.Publish(ctx, event.Publication{
 		ID: "p" + n, Remember: time.Minute, Room: room,
-		Object: `{"event":"UPDATE_APP","workspaceId":"` + room.Workspace + `","appId":"` + room.App + `","payload":{"n":` + n + `}}`,
+		Object: `{"event":"UPDATE_APP","workspaceId":"` + room.Workspace + `","appId":"` + room.App +
+			`","payload":{"n":` + n + `,"text":"` + strings.Repeat("x", size) + `"}}`,
 	})
 	if err != nil {
 		t.Fatalf("publishing to %s: %v", room, err)

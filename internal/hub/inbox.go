@@ -62,6 +62,7 @@ func (in *inbox) post(w work) {
 // takeAll waits for work and takes all there is, giving spare's memory to the next.
 // Nil means that the inbox is closed and empty.
 func (in *inbox) takeAll(spare []work) []work {
+	clear(spare) // before waiting: it may be long until the next work
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for len(in.queue) == 0 && !in.closed {
@@ -71,7 +72,6 @@ func (in *inbox) takeAll(spare []work) []work {
 		return nil
 	}
 	taken := in.queue
-	clear(spare)
 	in.queue, in.bytes = spare[:0], 0
 	in.space.Broadcast()
 	return taken

@@ -21,7 +21,7 @@ const replayBytes = 512 << 10
 func (s *Seating) join(ctx context.Context, room event.Room, since event.Position, reply Reply) {
 	if old := s.find(room); old != nil {
 		if since.IsZero() {
-			s.answerWithPosition(reply, func() {})
+			s.answerWithPosition(old, reply, func() {})
 			return
 		}
 		s.giveUp(old)
@@ -39,19 +39,19 @@ func (s *Seating) join(ctx context.Context, room event.Room, since event.Positio
 	if err != nil {
 		s.giveUp(taken)
 		replies := reply(Outcome{Err: fmt.Errorf("%w: %w", ErrUnavailable, err)})
-		s.post(func() { s.worker.open(s, replies) })
+		s.post(func() { s.worker.open(s, replies, nil) })
 		return
 	}
-	replies := append(reply(Outcome{Position: found.top, Recovered: found.proven}), found.missed...)
+	replies := reply(Outcome{Position: found.top.Position, Recovered: found.proven})
 	s.post(func() {
-		taken.after = found.top
-		s.worker.open(s, replies)
+		taken.after, taken.past = found.top.Position, found.top.Previous.Epoch
+		s.worker.open(s, replies, found.missed)
 	})
 }
 
 // answer sends replies in the order of the worker's work.
 func (s *Seating) answer(replies []*event.Event) {
-	s.post(func() { s.member.Send(event.NewBatch(replies...)) })
+	s.post(func() { s.send(replies) })
 }
 
 // giveUp frees a seat without a word.
@@ -62,8 +62,9 @@ func (s *Seating) giveUp(old *seat) {
 
 // catchingUp is what a member joining a room is told.
 type catchingUp struct {
-	top    event.Position
+	top    event.Top
 	missed []*event.Event
+	size   int // of missed, in bytes of JSON
 	proven bool
 }
 
@@ -74,48 +75,50 @@ func (h *Hub) catchUp(ctx context.Context, room event.Room, since event.Position
 	}
 	top, err := h.tops.read(ctx)
 	if err != nil || since.IsZero() {
-		return catchingUp{top: top.Position}, err
+		return catchingUp{top: top}, err
 	}
 	if !top.Continues(since) {
-		return h.resyncInstead(room, top.Position, "unknown_position"), nil
+		return h.resyncInstead(room, top, "unknown_position"), nil
 	}
 	history, err := h.readHistory(ctx, room, since.Sequence, replayBytes)
 	switch {
 	case err != nil:
 		return catchingUp{}, err
+	case !history.top.Continues(since): // the epoch has ended meanwhile
+		return h.resyncInstead(room, history.top, "unknown_position"), nil
 	case !history.proven:
 		return h.resyncInstead(room, history.top, "history_gone"), nil
 	}
 	return history, nil
 }
 
-func (h *Hub) resyncInstead(room event.Room, top event.Position, cause string) catchingUp {
+func (h *Hub) resyncInstead(room event.Room, top event.Top, cause string) catchingUp {
 	h.options.Observer.Resynced(cause)
-	return catchingUp{top: top, missed: []*event.Event{newResync(room, top, cause)}}
+	return catchingUp{top: top, missed: []*event.Event{newResync(room, top.Position, cause)}}
 }
 
 // readHistory reads a room's events after a sequence, page by page, as far as maxBytes
 // goes. Proven means that they are all of them.
 func (h *Hub) readHistory(ctx context.Context, room event.Room, after uint64, maxBytes int) (catchingUp, error) {
 	var found catchingUp
-	for size := 0; ; {
-		page, err := h.store.Range(ctx, room, after, maxBytes)
+	for {
+		page, err := h.store.Range(ctx, room, after, maxBytes-found.size)
 		if err != nil {
 			return found, err
 		}
-		found.top = page.Top.Position
+		found.top = page.Top
 		if !page.Proven(after) {
 			return found, nil
 		}
 		found.missed = append(found.missed, page.Events...)
-		if !page.More {
-			found.proven = true
-			return found, nil
-		}
 		for _, e := range page.Events {
-			size += e.Size()
+			found.size += e.Size()
 		}
-		if size >= maxBytes {
+		switch {
+		case found.size > maxBytes: // a page has one event at least, however large
+			return found, nil
+		case !page.More:
+			found.proven = true
 			return found, nil
 		}
 		after = page.Events[len(page.Events)-1].Position.Sequence

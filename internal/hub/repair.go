@@ -50,33 +50,47 @@ func (h *Hub) repair(cause string) {
 		h.resync(h.directory.list(), top.Position, "discontinuity")
 	default:
 		h.options.Logger.Info("filling a hole in the channel", "cause", cause, "events", top.Sequence-last.Sequence)
-		h.fill(last.Sequence, top.Position)
+		if !h.fill(last, top) {
+			return
+		}
 	}
 	h.options.Observer.Repaired(cause)
 	h.line.advance(top.Position)
 }
 
-// fill delivers what the local rooms had after one sequence up to the top, merged.
-func (h *Hub) fill(after uint64, top event.Position) {
-	if after == top.Sequence {
-		return
+// checkTop looks whether the sequence has fallen back. A heartbeat from before the line is
+// hardly ever a sign of that: a repair has read ahead of the bus. It must not make this
+// instance read further ahead, or on a busy channel the bus would never catch up.
+func (h *Hub) checkTop() {
+	if top, ok := h.insistOnTop(); ok && !top.Continues(h.line.position()) {
+		h.repair("heartbeat")
+	}
+}
+
+// fill delivers what the local rooms had after the last position up to the top, merged.
+// It returns false, and has delivered nothing, when the hub stops.
+func (h *Hub) fill(last event.Position, top event.Top) bool {
+	if last.Sequence == top.Sequence {
+		return true // a new epoch alone
+	}
+	changed, ok := h.changed(last.Sequence)
+	if !ok {
+		return false
 	}
 	var missed []*event.Event
 	var unproven []event.Room
 	size := 0
-	for _, room := range h.changed(after) {
-		history, ok := h.insistOnHistory(room, after)
+	for _, room := range changed {
+		history, ok := h.insistOnHistory(room, last.Sequence)
 		if !ok {
-			return
+			return false
 		}
-		for _, e := range history.missed {
-			size += e.Size()
-		}
-		if !history.proven || size > repairBytes {
+		if !history.proven || size+history.size > repairBytes {
 			unproven = append(unproven, room)
 			continue
 		}
 		missed = append(missed, history.missed...)
+		size += history.size
 	}
 	slices.SortFunc(missed, func(a, b *event.Event) int {
 		return cmp.Compare(a.Position.Sequence, b.Position.Sequence)
@@ -85,25 +99,42 @@ func (h *Hub) fill(after uint64, top event.Position) {
 		// What is after the top will be heard; here it would come too early for the rooms
 		// that were read before it was published.
 		if e.Position.Sequence <= top.Sequence {
-			h.dispatch(e)
+			h.dispatch(inItsEpoch(e, last, top))
 		}
 	}
-	h.resync(unproven, top, "history_gone")
+	h.resync(unproven, top.Position, "history_gone")
+	return true
 }
 
-// changed asks which of the local rooms had something after the sequence.
-func (h *Hub) changed(after uint64) []event.Room {
-	var changed []event.Room
+// inItsEpoch gives an event up to the top the epoch it was published in: histories are
+// told with that of the moment they are read, and members may have got the event before.
+func inItsEpoch(e *event.Event, last event.Position, top event.Top) *event.Event {
+	at := event.Position{Epoch: top.Epoch, Sequence: e.Position.Sequence}
+	if last.Epoch != top.Epoch && at.Sequence <= top.Previous.Sequence {
+		at.Epoch = last.Epoch
+	}
+	if e.Position == at {
+		return e
+	}
+	return event.NewDelivery(e.Room, at, e.Previous, e.Object())
+}
+
+// changed asks which of the local rooms had something after the sequence. It returns
+// false when the hub stops.
+func (h *Hub) changed(after uint64) (changed []event.Room, ok bool) {
 	for chunk := range slices.Chunk(h.directory.list(), changedChunk) {
-		h.insist("asking which rooms changed", func(ctx context.Context) error {
+		ok = h.insist("asking which rooms changed", func(ctx context.Context) error {
 			some, err := h.store.Changed(ctx, chunk, after)
 			if err == nil {
 				changed = append(changed, some...)
 			}
 			return err
 		})
+		if !ok {
+			return nil, false
+		}
 	}
-	return changed
+	return changed, true
 }
 
 func (h *Hub) insistOnTop() (top event.Top, ok bool) {

@@ -29,6 +29,7 @@ type Seating struct {
 	gated     bool // a join is under way: events are held
 	held      []*event.Event
 	heldBytes int
+	cut       bool // closed for having gathered too much: stays gated and gets nothing
 
 	round        uint64 // the last round of fan-out this member was counted in
 	roomsInRound int
@@ -132,26 +133,33 @@ func (s *Seating) leave(room event.Room, reply Reply) {
 	if held != nil {
 		s.taken = slices.DeleteFunc(s.taken, func(t *seat) bool { return t == held })
 	}
-	s.answerWithPosition(reply, func() {
+	s.answerWithPosition(held, reply, func() {
 		if held != nil {
 			s.worker.unseat(held)
 		}
 	})
 }
 
-// answerWithPosition answers, after first, with the position that the worker has reached:
-// neither more nor less than what the member has been given, or it would miss an event
+// answerWithPosition does then and answers with the position up to which the holder of a
+// seat, if any, has been given the room: neither more nor less, or it would miss an event
 // or get one twice when it continues from there.
-func (s *Seating) answerWithPosition(reply Reply, first func()) {
+func (s *Seating) answerWithPosition(held *seat, reply Reply, then func()) {
 	heard := s.hub.line.position() // up to here everything is in the worker's inbox
 	s.post(func() {
-		first()
 		at := heard
-		if last := s.worker.last; last.Epoch == heard.Epoch && last.Sequence > heard.Sequence {
-			at = last
+		if held != nil {
+			at = s.worker.reached(held, heard)
 		}
-		s.member.Send(event.NewBatch(reply(Outcome{Position: at})...))
+		then()
+		s.send(reply(Outcome{Position: at}))
 	})
+}
+
+// send writes events for this member alone. It runs in the worker.
+func (s *Seating) send(events []*event.Event) {
+	if !s.cut {
+		s.member.Send(event.NewBatch(events...))
+	}
 }
 
 func (s *Seating) leaveAll() {

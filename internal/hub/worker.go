@@ -14,7 +14,6 @@ type worker struct {
 	inbox inbox
 
 	rooms map[event.Room]*room
-	last  event.Position // of the last event fanned out
 
 	// Of the round of fan-out under way; see fanOut.
 	round   uint64
@@ -25,7 +24,8 @@ type worker struct {
 // room is the seats of one room at one worker.
 type room struct {
 	seats []*seat
-	group *group // the room's events in the round under way
+	last  event.Position // of the room's last event fanned out here
+	group *group         // the room's events in the round under way
 }
 
 // seat is one member's place in one room. Owned by the worker, but for what is fixed.
@@ -36,17 +36,25 @@ type seat struct {
 	// after is the position up to which the member is known to have the room's state:
 	// events up to there are not for this seat. The bus may bring them late.
 	after event.Position
+	past  string // the epoch before after's, all of which is older; empty for none
 }
 
-// wants reports whether the event is news to the seat's holder. Events of another epoch
-// are: the hub lets none through that is older than what the seat knows.
-func (s *seat) wants(e *event.Event) bool {
-	return e.Position.Sequence > s.after.Sequence || e.Position.IsZero() || e.Position.Epoch != s.after.Epoch
+// wants reports whether the event is news to the seat's holder.
+func (s *seat) wants(e *event.Event) bool { return e.Position.IsZero() || !s.knows(e.Position) }
+
+// knows reports whether a place in the sequence is not after the seat's. Of any epoch but
+// its own and the one before, which can only have come later, it knows nothing.
+func (s *seat) knows(p event.Position) bool {
+	if p.Epoch == s.after.Epoch {
+		return p.Sequence <= s.after.Sequence
+	}
+	return p.Epoch == s.past
 }
 
 // group is the events of one room in a round, in order, with their place in it.
 type group struct {
 	room   *room
+	first  *event.Event // that has a place in the sequence, or nil
 	events []*event.Event
 	places []int
 	batch  *event.Batch
@@ -105,7 +113,6 @@ func (w *worker) process(taken []work) {
 func (w *worker) fanOut(events []*event.Event) {
 	w.round++
 	w.group(events)
-	w.note(events)
 	if len(w.groups) > 1 {
 		w.findSeveral()
 	}
@@ -129,16 +136,6 @@ func (w *worker) fanOut(events []*event.Event) {
 	w.hub.options.Observer.Delivered(delivered)
 }
 
-// note keeps the last position of the round; strangers' events have none.
-func (w *worker) note(events []*event.Event) {
-	for _, e := range slices.Backward(events) {
-		if !e.Position.IsZero() {
-			w.last = e.Position
-			return
-		}
-	}
-}
-
 // group sorts the round's events by room, leaving out rooms that have emptied meanwhile.
 func (w *worker) group(events []*event.Event) {
 	for place, e := range events {
@@ -152,6 +149,12 @@ func (w *worker) group(events []*event.Event) {
 		}
 		r.group.events = append(r.group.events, e)
 		r.group.places = append(r.group.places, place)
+		if !e.Position.IsZero() {
+			r.last = e.Position
+			if r.group.first == nil {
+				r.group.first = e
+			}
+		}
 	}
 	for _, g := range w.groups {
 		g.batch = event.NewBatch(g.events...)
@@ -174,9 +177,10 @@ func (w *worker) findSeveral() {
 	}
 }
 
-// give hands a group to the holder of one seat and returns how many events it got.
+// give hands a group to the holder of one seat and returns how many events it got. A seat
+// that wants the first of them wants all; strangers' events say nothing about the others.
 func (w *worker) give(s *seat, g *group) int {
-	if s.seating.gated || !s.wants(g.events[0]) {
+	if s.seating.gated || g.first != nil && !s.wants(g.first) {
 		return w.giveEvents(s.seating, wanted(s, g.events))
 	}
 	s.seating.member.Send(g.batch)
@@ -223,18 +227,22 @@ func (w *worker) giveEvents(member *Seating, events []*event.Event) int {
 }
 
 // hold keeps events for a member that is joining a room, all its rooms' alike: what it
-// gets must rise in sequence. One that gathers too much meanwhile comes back later.
+// gets must rise in sequence. One that gathers too much meanwhile comes back later; until
+// its connection has ended it gets nothing more, which would hide from it what is missing.
 func (w *worker) hold(member *Seating, events []*event.Event) {
 	for _, e := range events {
 		member.heldBytes += e.Size()
 	}
-	if member.heldBytes > w.hub.options.HoldBytes {
+	switch {
+	case member.cut:
+		w.hub.options.Observer.Dropped("hold_full", len(events))
+	case member.heldBytes > w.hub.options.HoldBytes:
 		w.hub.options.Observer.Dropped("hold_full", len(member.held)+len(events))
-		member.held = nil
+		member.held, member.cut = nil, true
 		member.member.Close("backlog full")
-		return
+	default:
+		member.held = append(member.held, events...)
 	}
-	member.held = append(member.held, events...)
 }
 
 func wanted(s *seat, events []*event.Event) []*event.Event {
