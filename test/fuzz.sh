@@ -10,6 +10,6 @@ for package in $packages; do
 	listing=$(go test -list '^Fuzz' "$package") # fails when the package does not compile
 	for target in $(grep '^Fuzz' <<<"$listing" || true); do
 		echo "== ${package#*/internal/} $target"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time_each" "$package"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time_each" -fuzzminimizetime 10x "$package"
 	done
 done

@@ -64,7 +64,10 @@ func ask(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	// The default transport would send what is meant for this machine to the proxy that
+	// the environment names.
+	direct := &http.Transport{DisableKeepAlives: true}
+	response, err := direct.RoundTrip(request)
 	if err != nil {
 		return err
 	}

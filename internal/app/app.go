@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,8 +68,10 @@ type Instance struct {
 
 	draining atomic.Bool
 	listener net.Listener
-	stops    stack
 	failed   chan error // a listener that broke down
+
+	stopping sync.Mutex // held by Stop, and guards stops once Start has returned
+	stops    stack
 }
 
 // New wires an instance without starting anything that outlives a failure.
@@ -153,20 +157,34 @@ func (i *Instance) serve(options rest.Options) {
 	i.public = i.newServer(i.routes(api))
 }
 
-// routes says what is served where.
+// routes says what is served where. It is no http.ServeMux, which tidies paths up by a
+// redirect: callers that follow one may turn a PUT into a GET, and ".." is a valid id.
 func (i *Instance) routes(api http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	for _, path := range []string{"/socket.io", "/api/socket/v1/socket.io"} {
-		mux.Handle(path, i.engine)
-		mux.Handle(path+"/", i.engine)
-		mux.Handle(path+"/socket.io.js", playground.Client())
-		mux.Handle(path+"/socket.io.min.js", playground.Client())
+	client, page := playground.Client(), playground.Handler(i.options.Page)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path
+		file, socket := cutSocketPath(path)
+		switch {
+		case socket && (file == "/socket.io.js" || file == "/socket.io.min.js"):
+			client.ServeHTTP(w, r)
+		case socket:
+			i.engine.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/api/"), path == "/healthz", path == "/readyz", path == "/metrics":
+			api.ServeHTTP(w, r)
+		default:
+			page.ServeHTTP(w, r)
+		}
+	})
+}
+
+// cutSocketPath finds what stands behind one of the paths that Socket.IO is served on.
+func cutSocketPath(path string) (rest string, found bool) {
+	for _, prefix := range []string{"/socket.io", "/api/socket/v1/socket.io"} {
+		if rest, found := strings.CutPrefix(path, prefix); found && (rest == "" || rest[0] == '/') {
+			return rest, true
+		}
 	}
-	for _, path := range []string{"/api/", "/healthz", "/readyz", "/metrics"} {
-		mux.Handle(path, api)
-	}
-	mux.Handle("/", playground.Handler(i.options.Page))
-	return mux
+	return "", false
 }
 
 func (i *Instance) newServer(handler http.Handler) *http.Server {
@@ -196,15 +214,12 @@ func (i *Instance) Start(ctx context.Context) error {
 // their going can be watched.
 func (i *Instance) listen() error {
 	listen := i.options.Config.Listen
-	if i.admin != nil {
-		listener, err := net.Listen("tcp", listen.Admin)
-		if err != nil {
-			return fmt.Errorf("listening for operators: %w", err)
-		}
-		i.serveOn(i.admin, listener)
-		i.stops.push("operators' server", i.admin.Shutdown)
-	}
+	err := i.listenForOperators(listen.Admin)
+	// Even without sessions there is what New has started to serve them.
 	i.stops.push("sessions", i.stopSessions)
+	if err != nil {
+		return err
+	}
 	i.listener = i.options.Listener
 	if i.listener == nil {
 		listener, err := net.Listen("tcp", net.JoinHostPort(listen.Host, strconv.Itoa(listen.Port)))
@@ -215,6 +230,19 @@ func (i *Instance) listen() error {
 	}
 	i.serveOn(i.public, i.listener)
 	i.stops.push("listener", func(context.Context) error { return ignoreClosed(i.listener.Close()) })
+	return nil
+}
+
+func (i *Instance) listenForOperators(address string) error {
+	if i.admin == nil {
+		return nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listening for operators: %w", err)
+	}
+	i.serveOn(i.admin, listener)
+	i.stops.push("operators' server", i.admin.Shutdown)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync"
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/playground"
@@ -66,15 +67,18 @@ func localhost(listener net.Listener) string {
 // listenInARow takes the first free ports from first on; any port if first is 0.
 func listenInARow(first int) ([]net.Listener, error) {
 	var listeners []net.Listener
+	var last error
 	for port := first; port < first+demoPorts && len(listeners) < demoInstances; port++ {
 		try := port
 		if first == 0 {
 			try = 0
 		}
 		listener, err := net.Listen("tcp", net.JoinHostPort(demoHost, strconv.Itoa(try)))
-		if err == nil {
-			listeners = append(listeners, listener)
+		if err != nil {
+			last = err
+			continue
 		}
+		listeners = append(listeners, listener)
 	}
 	if len(listeners) == demoInstances {
 		return listeners, nil
@@ -82,7 +86,7 @@ func listenInARow(first int) ([]net.Listener, error) {
 	for _, listener := range listeners {
 		_ = listener.Close()
 	}
-	return nil, fmt.Errorf("no %d free ports from %d to %d", demoInstances, first, first+demoPorts-1)
+	return nil, fmt.Errorf("no %d free ports from %d to %d: %w", demoInstances, first, first+demoPorts-1, last)
 }
 
 // Start starts all instances.
@@ -99,10 +103,12 @@ func (d *Demo) Start(ctx context.Context) error {
 func (d *Demo) Stop(ctx context.Context) error { return d.stop(ctx, d.instances) }
 
 func (d *Demo) stop(ctx context.Context, instances []*Instance) error {
-	var errs []error
-	for _, instance := range instances {
-		errs = append(errs, instance.Stop(ctx))
+	errs := make([]error, len(instances))
+	var stopping sync.WaitGroup
+	for n, instance := range instances {
+		stopping.Go(func() { errs[n] = instance.Stop(ctx) })
 	}
+	stopping.Wait()
 	return errors.Join(errs...)
 }
 

@@ -42,8 +42,14 @@ func (s *stack) run(ctx context.Context) error {
 // that, then no new connections, then the sessions' end, then the channel and the store.
 // The listener goes before the sessions, so that a client that reconnects at once is
 // refused by the kernel and tries the next instance, instead of coming back here.
+// Stopping again waits for the first and does nothing more.
 func (i *Instance) Stop(ctx context.Context) error {
 	i.draining.Store(true)
+	i.stopping.Lock()
+	defer i.stopping.Unlock()
+	if len(i.stops.steps) == 0 {
+		return nil
+	}
 	select {
 	case <-time.After(i.options.Config.Drain.Notice):
 	case <-ctx.Done():

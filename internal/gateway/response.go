@@ -39,7 +39,8 @@ func (p *peer) faultOf(err error) *fault {
 	case errors.Is(err, hub.ErrBusy):
 		return &fault{codeTooMany, nameLimit, "too many requests are waiting for an answer"}
 	}
-	p.gateway.options.Logger.Warn("refusing a request", "client", p.client.ID(), "error", err)
+	// Not louder: the hub says once that the store is away, every client would say it again.
+	p.gateway.options.Logger.Debug("refusing a request", "client", p.client.ID(), "error", err)
 	return &fault{codeUnavailable, nameUnavailable, "the service cannot vouch for updates at the moment, try again"}
 }
 

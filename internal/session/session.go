@@ -26,7 +26,8 @@ type Client interface {
 
 // Handshake is what a client showed when it connected.
 type Handshake struct {
-	// Auth is the JSON object of the CONNECT packet, nil when absent or in revision 4.
+	// Auth is the JSON object of the CONNECT packet, nil when absent or in revision 4. Valid
+	// only during the call of Connect.
 	Auth json.RawMessage
 	// Query is the query of the handshake request; in revision 4 the query of the
 	// namespace is added to it.

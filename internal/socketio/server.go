@@ -105,14 +105,16 @@ func (c *connection) Binary([]byte) {
 		return
 	}
 	p, complete := c.pending.take()
-	if !complete || p.Type == packet.BinaryAck {
+	if !complete {
 		return
 	}
 	if err := p.CheckPlaceholders(); err != nil {
 		c.engine.Close(engineio.ReasonParseError)
 		return
 	}
-	c.event(p)
+	if p.Type == packet.BinaryEvent { // we ask for no acknowledgement
+		c.event(p)
+	}
 }
 
 // Closed implements engineio.Handler.

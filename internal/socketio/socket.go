@@ -43,10 +43,17 @@ func (s *socket) Send(batch *event.Batch) {
 	}
 }
 
-// Close implements session.Client.
-func (s *socket) Close(reason string) { s.engine.Close(reason) }
+// Close implements session.Client. A verdict over a stay that is over does not end the
+// next one on the same connection.
+func (s *socket) Close(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.left {
+		s.engine.Close(reason)
+	}
+}
 
-// leave makes sure that nothing is sent any more.
+// leave makes sure that nothing is sent or closed any more.
 func (s *socket) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

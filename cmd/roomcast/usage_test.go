@@ -1,0 +1,76 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/roomcast/roomcast/internal/config"
+)
+
+// What was asked for goes to standard output with code 0, what was asked wrongly to
+// standard error with code 2.
+func TestUsage(t *testing.T) {
+	environment(t)
+	for _, c := range []struct {
+		args           string
+		code           int
+		stdout, stderr string // what it begins with; empty for nothing at all
+	}{
+		{"", 2, "", usage},
+		{"help", 0, usage, ""},
+		{"--help", 0, usage, ""},
+		{"-h", 0, usage, ""},
+		{"version", 0, "roomcast dev ", ""},
+		{"--version", 0, "roomcast dev ", ""},
+		{"serv", 2, "", "roomcast: unknown command \"serv\"\n\n" + usage},
+		{"-serve", 2, "", "roomcast: unknown command \"-serve\"\n\n" + usage},
+		{"serve --help", 0, serveHelp, ""},
+		{"serve -h", 0, serveHelp, ""},
+		{"demo --help", 0, demoHelp, ""},
+		{"health --help", 0, healthHelp, ""},
+		{"serve --port 80", 2, "", "roomcast serve: flag provided but not defined: -port\nTry \"roomcast serve --help\".\n"},
+		{"serve now", 2, "", "roomcast serve: unexpected argument \"now\"\nTry \"roomcast serve --help\".\n"},
+		{"serve --env-file", 2, "", "roomcast serve: flag needs an argument: -env-file\nTry \"roomcast serve --help\".\n"},
+		{"demo --port x", 2, "", "roomcast demo: invalid value \"x\" for flag -port: parse error\nTry \"roomcast demo --help\".\n"},
+		{"demo --port 70000", 2, "", "roomcast demo: PORT=\"70000\": must be a whole number from 0 to 65535\n"},
+		{"demo --port -1", 2, "", "roomcast demo: PORT=\"-1\": must be a whole number from 0 to 65535\n"},
+		{"demo 8080", 2, "", "roomcast demo: unexpected argument \"8080\"\nTry \"roomcast demo --help\".\n"},
+		{"health --verbose", 2, "", "roomcast health: flag provided but not defined: -verbose\nTry \"roomcast health --help\".\n"},
+	} {
+		code, stdout, stderr := command(t, strings.Fields(c.args)...)
+		if code != c.code || !begins(stdout, c.stdout) || !begins(stderr, c.stderr) {
+			t.Errorf("roomcast %s: %d\nstdout %q\nstderr %q", c.args, code, stdout, stderr)
+		}
+	}
+}
+
+func begins(text, want string) bool {
+	return strings.HasPrefix(text, want) && (want != "" || text == "")
+}
+
+// Help is good enough to work from: every command, flag and variable is in it.
+func TestHelpIsWhole(t *testing.T) {
+	environment(t)
+	for name, flags := range map[string][]string{
+		"serve": {"-env-file"}, "demo": {"-port", "-verbose"}, "health": {"-env-file", "-ready"}, "version": nil,
+	} {
+		if !strings.Contains(usage, "\n  "+name+" ") {
+			t.Errorf("%s is not in the usage", name)
+		}
+		if flags == nil {
+			continue
+		}
+		_, help, _ := command(t, name, "--help")
+		for _, flag := range flags {
+			if !strings.Contains(help, "\n  "+flag) {
+				t.Errorf("%s is not in the help of %s", flag, name)
+			}
+		}
+	}
+	_, help, _ := command(t, "serve", "--help")
+	for _, variable := range config.Variables() {
+		if !strings.Contains(help, "  "+variable.Name+" (") {
+			t.Errorf("%s is not in the help of serve", variable.Name)
+		}
+	}
+}
