@@ -18,6 +18,8 @@ type outbound struct {
 	draining bool     // the drain goroutine lives; only it writes
 	broken   bool     // a write failed; nothing more is written
 	probed   bool     // a probe on this socket was answered (upgrade.go)
+	farewell []byte   // once ended by a breach: the close frame with its status
+	parting  bool     // the drain ends the stream after the backlog
 
 	// The argument and result of writeReady, made once: see inbound.readReady.
 	writeReady func(fd uintptr) bool
@@ -57,9 +59,17 @@ func (s *Session) writeFrames(frames []byte) {
 	// A single write may pass the bound: a packet within the payload limit must be
 	// deliverable whatever its encoding makes of its size.
 	s.addBacklog(frames[n:])
-	out.draining = true
+	s.startDrain()
+}
+
+func (s *Session) startDrain() {
+	sock := s.websocket
+	sock.out.draining = true
 	s.server.running.Add(1)
-	go s.drain(s.websocket)
+	sock.drains.Go(func() {
+		defer s.server.running.Done()
+		s.drain(sock)
+	})
 }
 
 func (s *Session) addBacklog(frames []byte) {
@@ -71,13 +81,15 @@ func (s *Session) addBacklog(frames []byte) {
 
 // drain writes the backlog with ordinary, waiting writes until none is left.
 func (s *Session) drain(sock *socket) {
-	defer s.server.running.Done()
 	for {
-		chunk := s.nextChunk(sock)
+		chunk, parting := s.nextChunk(sock)
+		if parting {
+			sock.closeWrite()
+		}
 		if chunk == nil {
 			return
 		}
-		err := sock.write(chunk, s.patience())
+		_, err := sock.conn.Write(chunk)
 		s.mu.Lock()
 		sock.out.bytes -= len(chunk)
 		s.server.options.Observer.BacklogChanged(-len(chunk))
@@ -93,24 +105,35 @@ func (s *Session) drain(sock *socket) {
 // slow but alive gets through a long backlog, one that has stopped does not.
 const drainChunk = 64 << 10
 
-// nextChunk takes bytes from the backlog's front, or ends the draining and returns nil.
-func (s *Session) nextChunk(sock *socket) []byte {
+// nextChunk takes bytes from the backlog's front, or ends the draining and returns nil;
+// parting tells whether the stream is to end with it. It sets their deadline under mu: set
+// later, it could undo the one that the session's end sets.
+func (s *Session) nextChunk(sock *socket) (chunk []byte, parting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := &sock.out
 	if len(out.backlog) == 0 || out.broken {
+		parting = out.parting && !out.broken
 		s.settle(sock)
-		return nil
+		return nil, parting
 	}
-	chunk := out.backlog[0]
+	if !out.parting {
+		_ = sock.conn.SetWriteDeadline(time.Now().Add(s.server.patience()))
+	}
+	return out.takeChunk(), false
+}
+
+// takeChunk takes at most drainChunk bytes from the front of a backlog that is not empty.
+func (o *outbound) takeChunk() []byte {
+	chunk := o.backlog[0]
 	if len(chunk) > drainChunk {
-		out.backlog[0] = chunk[drainChunk:]
+		o.backlog[0] = chunk[drainChunk:]
 		return chunk[:drainChunk]
 	}
-	out.backlog[0] = nil
-	out.backlog = out.backlog[1:]
-	if len(out.backlog) == 0 {
-		out.backlog = nil
+	o.backlog[0] = nil
+	o.backlog = o.backlog[1:]
+	if len(o.backlog) == 0 {
+		o.backlog = nil
 	}
 	return chunk
 }
@@ -132,21 +155,32 @@ func (s *Session) settle(sock *socket) {
 // closeWebsocket ends the transport of a session that has just ended. Application-level
 // closes carry no status (88 00), as the reference's.
 func (s *Session) closeWebsocket(how ending) {
+	sock := s.websocket
 	frame := closeFrame
+	if sock.out.farewell != nil {
+		frame = sock.out.farewell
+	}
 	if how == abruptly {
 		frame = nil
+	} else if sock.raw == nil && !sock.out.broken {
+		s.closeWrapped(frame)
+		return
 	}
-	s.websocket.retire(frame)
-	s.websocket.out.broken = true
+	sock.retire(frame)
+	sock.out.broken = true
 }
 
-// write writes all of chunk, waiting for the peer up to the given time.
-func (s *socket) write(chunk []byte, patience time.Duration) error {
-	if err := s.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return err
+// closeWrapped lets the drain say the last word. On a wrapped connection every write may
+// wait, also the one that ends a TLS stream, and what was sent just before is as a rule
+// still in the backlog.
+func (s *Session) closeWrapped(frame []byte) {
+	sock := s.websocket
+	_ = sock.conn.SetDeadline(time.Now().Add(lingerTime))
+	sock.out.parting = true
+	s.addBacklog(frame)
+	if !sock.out.draining {
+		s.startDrain()
 	}
-	_, err := s.conn.Write(chunk)
-	return err
 }
 
 // writeNow writes what the kernel takes without waiting. On a wrapped connection that is
@@ -170,7 +204,7 @@ func (o *outbound) writeDescriptor(fd uintptr) bool {
 	for {
 		o.n, o.err = syscall.Write(int(fd), o.pending)
 		switch o.err {
-		case syscall.EINTR:
+		case syscall.EINTR: //nolint:errorlint // a bare errno from the system call
 			continue
 		case syscall.EAGAIN:
 			o.n, o.err = 0, nil

@@ -99,7 +99,7 @@ func (in *inbound) readDescriptor(fd uintptr) bool {
 	for {
 		in.n, in.err = syscall.Read(int(fd), *in.buffer)
 		switch in.err {
-		case syscall.EINTR:
+		case syscall.EINTR: //nolint:errorlint // a bare errno from the system call
 			continue
 		case syscall.EAGAIN:
 			in.release()

@@ -65,10 +65,21 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	case <-waiting:
 		s.writePayload(w, s.finishPoll())
 	case <-r.Context().Done():
-		s.mu.Lock()
-		s.polling.waiting = nil
+		s.abortPoll()
+	}
+}
+
+// abortPoll lets go of a held GET whose client went away, and with it of the session,
+// unless that has moved to a websocket or has ended while the GET was held.
+func (s *Session) abortPoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.waiting = nil
+	if s.websocket == nil {
 		s.endLocked(ReasonTransportError, abruptly)
-		s.mu.Unlock()
+	}
+	if s.ended && s.polling.parked == nil {
+		s.discardQueue()
 	}
 }
 
@@ -138,17 +149,16 @@ func (s *Session) writePayload(w http.ResponseWriter, packets [][]byte) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(s.patience()))
-	if _, err := w.Write(body); err != nil {
+	_ = control.SetWriteDeadline(time.Now().Add(s.server.patience()))
+	_, err := w.Write(body)
+	if err == nil {
+		err = control.Flush() // while the deadline holds; a small answer is only buffered yet
+	}
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		s.end(ReasonTransportError, abruptly)
 		return
 	}
 	_ = control.SetWriteDeadline(time.Time{})
-}
-
-// patience is how long a client may be silent at most before it counts as gone.
-func (s *Session) patience() time.Duration {
-	return s.server.options.PingInterval + s.server.options.PingTimeout
 }
 
 // servePost takes a payload from the client.
@@ -281,12 +291,13 @@ func (s *Session) closePolling(how ending) {
 	if !byClient {
 		s.polling.farewell = packetTextClose
 	}
-	if s.polling.waiting != nil {
+	switch {
+	case s.polling.waiting != nil:
 		s.wakePoll()
-	} else if how == gently && !byClient {
+	case how == gently && !byClient:
 		s.polling.parked = time.AfterFunc(parkTime, s.unpark)
 		return
-	} else {
+	default:
 		s.discardQueue()
 	}
 	s.server.forget(s)

@@ -29,6 +29,10 @@ func NewServer(options Options) *Server {
 // ServeHTTP answers one request of the protocol: a handshake, a poll, a post or an upgrade.
 // The order of the checks is the reference server's, so that errors match it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		// net/http reads the body of a refused request too, before it answers.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.patience()))
+	}
 	s.options.Origins.writeHeaders(w, r)
 	if r.Method == http.MethodOptions && s.options.Origins.configured() {
 		s.options.Origins.answerPreflight(w, r)
@@ -142,6 +146,9 @@ func (s *Server) lookup(id string) *Session {
 	defer s.mu.Unlock()
 	return s.sessions[id]
 }
+
+// patience is how long a client may be silent at most before it counts as gone.
+func (s *Server) patience() time.Duration { return s.options.PingInterval + s.options.PingTimeout }
 
 // Live is the number of sessions that have not ended.
 func (s *Server) Live() int {

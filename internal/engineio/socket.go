@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,6 +25,8 @@ type socket struct {
 	in inbound
 
 	out outbound // guarded by the session's mu
+
+	drains sync.WaitGroup // the drain goroutine, while it lives
 }
 
 // upgradeSocket answers the websocket handshake and takes the connection from net/http,
@@ -63,24 +66,39 @@ func corsOf(w http.ResponseWriter) http.Header {
 	return header
 }
 
-// abandon makes the socket's reader, which closes it, come to its end now.
+// abandon makes the socket's reader, which closes it, and its drain come to their end now.
 func (s *socket) abandon() {
-	_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+	_ = s.conn.SetDeadline(time.Unix(1, 0))
 }
 
 // retire tells the peer, when it is not in the middle of a frame, and gives the reader a
 // last moment to see the peer's own close. Writing is over afterwards.
 func (s *socket) retire(closeFrame []byte) {
-	if s.out.idle() && closeFrame != nil {
-		_, _ = s.writeNow(closeFrame)
-	}
-	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && s.out.idle() {
-		_ = half.CloseWrite()
-		_ = s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+	if s.raw == nil || !s.out.idle() {
+		s.abandon()
 		return
 	}
-	s.abandon()
-	_ = s.conn.SetWriteDeadline(time.Unix(1, 0)) // the drain stops too
+	if closeFrame != nil {
+		_, _ = s.writeNow(closeFrame)
+	}
+	s.closeWrite()
+	_ = s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+}
+
+// closeWrite ends the stream to the peer, who then ends his.
+func (s *socket) closeWrite() {
+	if half, ok := s.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}
+
+// write writes all of chunk, waiting for the peer up to the given time.
+func (s *socket) write(chunk []byte, patience time.Duration) error {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	_, err := s.conn.Write(chunk)
+	return err
 }
 
 // linger reads on, for nothing, until the peer closes or the deadline passes.
@@ -90,8 +108,10 @@ func (s *socket) linger() {
 	}
 }
 
-// close ends the connection; called by the reader alone.
+// close ends the connection, once the drain is done with it. Called by the reader alone,
+// after the end of the session, which gave the drain its last deadline.
 func (s *socket) close() {
+	s.drains.Wait()
 	s.in.release()
 	_ = s.conn.Close()
 }

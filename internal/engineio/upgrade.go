@@ -44,6 +44,8 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.probe = sock
+	// Set under mu, like the one that abandon sets when the session ends meanwhile.
+	_ = sock.conn.SetDeadline(time.Now().Add(s.server.options.UpgradeTimeout))
 	s.server.running.Add(1)
 	s.mu.Unlock()
 	go func() {
@@ -70,16 +72,16 @@ func (s *Session) dropProbe() {
 	s.upgrading, s.probe = false, nil
 }
 
-// runProbe reads the probing socket until it becomes the session's or fails.
+// runProbe reads the probing socket until it becomes the session's or fails. Until then
+// nobody else writes to it either.
 func (s *Session) runProbe(sock *socket) {
-	_ = sock.conn.SetReadDeadline(time.Now().Add(s.server.options.UpgradeTimeout))
 	reader := messageReader{session: s, sock: sock}
 	for {
 		upgraded, failed := false, false
 		err := reader.next(func(op ws.OpCode, message []byte) {
 			switch {
 			case op == ws.OpText && bytes.Equal(message, probePing):
-				s.answerProbe(sock)
+				failed = !s.answerProbe(sock)
 			case op == ws.OpText && bytes.Equal(message, upgradePacket):
 				upgraded = s.completeUpgrade(sock)
 				failed = !upgraded
@@ -93,7 +95,7 @@ func (s *Session) runProbe(sock *socket) {
 		}
 		if err != nil || failed {
 			s.dropProbe()
-			_, _ = sock.writeNow(closeFrame)
+			_ = sock.write(closeFrame, lingerTime)
 			sock.close()
 			return
 		}
@@ -101,15 +103,15 @@ func (s *Session) runProbe(sock *socket) {
 }
 
 // answerProbe answers "2probe" and sets the poll that is held free.
-func (s *Session) answerProbe(sock *socket) {
+func (s *Session) answerProbe(sock *socket) bool {
+	if _, err := sock.conn.Write(probePong); err != nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.probe != sock || s.ended {
-		return
-	}
-	_, _ = sock.writeNow(probePong)
 	sock.out.probed = true
 	s.wakePoll()
+	return true
 }
 
 // probed reports that a probe was answered and polls must not be held.
@@ -123,7 +125,7 @@ func (s *Session) completeUpgrade(sock *socket) bool {
 	if s.ended || s.probe != sock {
 		return false
 	}
-	if sock.conn.SetReadDeadline(time.Time{}) != nil {
+	if sock.conn.SetDeadline(time.Time{}) != nil {
 		return false
 	}
 	s.upgrading, s.probe, s.websocket = false, nil, sock

@@ -38,15 +38,17 @@ func (s *Session) openWebsocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	s.websocket = sock
 	if s.ended { // the server closed meanwhile
-		sock.retire(closeFrame)
-		sock.out.broken = true
+		s.mu.Unlock()
+		_ = sock.write(closeFrame, lingerTime)
+		sock.close()
+		return
 	}
+	s.websocket = sock
+	s.server.running.Add(1) // for the reader, while Close certainly waits for the session
 	s.mu.Unlock()
 	s.sendPacket(s.openPacket())
 	s.begin(r, transportWebsocket)
-	s.server.running.Add(1)
 	go func() {
 		defer s.server.running.Done()
 		s.readSocket(sock)
@@ -102,11 +104,8 @@ func (s *Session) endWithStatus(breach *violation) {
 	if s.ended {
 		return
 	}
-	frame := ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(breach.status, "")))
-	if s.websocket != nil && s.websocket.out.idle() {
-		_, _ = s.websocket.writeNow(frame)
-	}
-	s.endLocked(ReasonTransportError, abruptly)
+	s.websocket.out.farewell = ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(breach.status, "")))
+	s.endLocked(ReasonTransportError, gently)
 }
 
 // messageReader puts frames together to messages. It keeps no buffer between messages.
@@ -211,28 +210,25 @@ func (m *messageReader) control(header ws.Header) error {
 	return nil
 }
 
-// answerPing sends the RFC 6455 pong, through the door if the socket is the session's.
+// answerPing sends the RFC 6455 pong, through the door if the socket is the session's. A
+// probing one belongs to its reader, who is the caller.
 func (s *Session) answerPing(sock *socket, body []byte) {
 	frame := ws.MustCompileFrame(ws.NewPongFrame(body))
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.ended:
-	case s.websocket == sock:
+	established := s.websocket == sock
+	if established && !s.ended {
 		s.writeFrames(frame)
-	default:
-		_, _ = sock.writeNow(frame) // a probe: a few bytes always fit
+	}
+	s.mu.Unlock()
+	if !established {
+		_, _ = sock.conn.Write(frame)
 	}
 }
 
-// readError tells a broken stream from one that ended between two frames.
+// readError tells a header that no frame can have from a connection that failed.
 func readError(err error) error {
-	var breach *violation
-	switch {
-	case errors.Is(err, ws.ErrHeaderLengthMSB), errors.Is(err, ws.ErrHeaderLengthUnexpected):
+	if errors.Is(err, ws.ErrHeaderLengthMSB) || errors.Is(err, ws.ErrHeaderLengthUnexpected) {
 		return errFrame
-	case errors.As(err, &breach):
-		return err
 	}
 	return err
 }

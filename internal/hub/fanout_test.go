@@ -2,7 +2,6 @@ package hub
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -49,7 +48,7 @@ func (n *notebook) sequences() []uint64 {
 // newTestWorker is a worker that the test runs itself.
 func newTestWorker() *worker {
 	h := New(Options{
-		Observer: unobserved{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Observer: unobserved{}, Logger: slog.New(slog.DiscardHandler),
 		Workers: 1, RoomsPerMember: 8, HoldBytes: 1 << 20, RequestTimeout: time.Minute,
 	})
 	return h.workers[0]

@@ -1,0 +1,32 @@
+package engineio
+
+// Held reports whether a GET is held, for tests that must not act before it is.
+func (s *Session) Held() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.polling.waiting != nil
+}
+
+// Posting reports whether the body of a POST is being read.
+func (s *Session) Posting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.polling.posting
+}
+
+// Upgrading reports whether a probe is under way.
+func (s *Session) Upgrading() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upgrading
+}
+
+// HoldPoll leaves the session as a held GET does whose handler does not get to run.
+func (s *Session) HoldPoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polling.waiting = make(chan struct{}, 1)
+}
+
+// AbortPoll is what the handler of a held GET does that learns late of its client's going.
+func (s *Session) AbortPoll() { s.abortPoll() }
