@@ -3,7 +3,6 @@ package redis_test
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"testing"
 
@@ -15,9 +14,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	redis.LogClient(slog.New(slog.DiscardHandler))
+	redis.LogClient(quiet())
 	goleak.VerifyTestMain(m)
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // open makes a store of the channel on the server at address, closed with the test.
 func open(t *testing.T, address, channel string, limits storetest.Limits) *redis.Store {
@@ -30,7 +31,7 @@ func open(t *testing.T, address, channel string, limits storetest.Limits) *redis
 		HistoryBytes:  limits.HistoryBytes,
 		HistoryTTL:    limits.HistoryTTL,
 		RoomIndexSize: limits.RoomIndexSize,
-		Logger:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Logger:        quiet(),
 	})
 	if err != nil {
 		t.Fatal(err)

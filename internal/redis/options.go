@@ -70,10 +70,7 @@ func (o Options) check() error {
 	case o.Logger == nil:
 		return errors.New("no logger")
 	}
-	if err := event.CheckID("instance", o.Instance); err != nil {
-		return fmt.Errorf("%w", err)
-	}
-	return nil
+	return event.CheckID("instance", o.Instance)
 }
 
 // newClient makes the client without connecting. onConnect runs on every new connection,

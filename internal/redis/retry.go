@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 
@@ -34,18 +35,28 @@ func (b *backoff) wait(ctx context.Context) bool {
 }
 
 // retry repeats a command that may be repeated, until it succeeds, fails for good, or ctx
-// ends. The error then wraps both ctx's and the last of the command.
+// ends. The error then wraps both ctx's and what was wrong with the command.
 func retry(ctx context.Context, command func() error) error {
 	pause := backoff{first: 20 * time.Millisecond, most: time.Second}
+	var cause error
 	for {
 		err := command()
 		if err == nil || !temporary(err) {
 			return err
 		}
+		// The last attempt often knows only that time ran out; an earlier one knows why.
+		if cause == nil || !timedOut(err) {
+			cause = err
+		}
 		if !pause.wait(ctx) {
-			return fmt.Errorf("%w: %w", ctx.Err(), err)
+			return fmt.Errorf("%w: %w", ctx.Err(), cause)
 		}
 	}
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // passing are the answers of a Redis that is starting, failing over or overrun.

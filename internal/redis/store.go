@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -15,6 +16,7 @@ import (
 // Store is one instance's access to a channel. It is safe for concurrent use.
 type Store struct {
 	client  *goredis.Client
+	watched bool // by sentinels
 	scripts scripts
 	channel string
 	keys    keys
@@ -42,6 +44,7 @@ func Open(options Options) (*Store, error) {
 		return nil, fmt.Errorf("redis store: %w", err)
 	}
 	s := &Store{
+		watched: options.Server.Master != "",
 		scripts: newScripts(),
 		channel: options.Channel,
 		keys:    keys{prefix: "{" + options.Channel + "}:"},
@@ -57,8 +60,18 @@ func Open(options Options) (*Store, error) {
 	return s, nil
 }
 
-// claim runs first on every connection: see open.lua.
+// claim runs first on every connection: see open.lua. go-redis calls it for connections
+// to sentinels too, which have no scripts.
 func (s *Store) claim(ctx context.Context, connection *goredis.Conn) error {
+	if s.watched {
+		info, err := connection.Info(ctx, "server").Result()
+		if err != nil {
+			return fmt.Errorf("ask for the kind of server: %w", err)
+		}
+		if strings.Contains(info, "redis_mode:sentinel") {
+			return nil
+		}
+	}
 	err := s.scripts.open.Run(ctx, connection, s.keys.channel(), newEpoch()).Err()
 	if err != nil {
 		return fmt.Errorf("open the channel's sequence: %w", err)

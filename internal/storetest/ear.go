@@ -29,6 +29,9 @@ type Ear struct {
 	changed chan struct{} // closed and replaced with every change
 }
 
+// NewEar makes an ear that has heard nothing.
+func NewEar() *Ear { return &Ear{changed: make(chan struct{})} }
+
 // Listen follows the store until the end of the test, at the latest, and returns when the
 // subscription was confirmed. stop ends it and waits for Follow to return, which must be
 // without an error.
@@ -42,10 +45,16 @@ func Listen(t testing.TB, store Store) (ear *Ear, stop func()) {
 // Follow is Listen without waiting for the subscription.
 func Follow(t testing.TB, store Store) (ear *Ear, stop func()) {
 	t.Helper()
-	ear = &Ear{changed: make(chan struct{})}
+	ear = NewEar()
+	return ear, FollowWith(t, store, ear)
+}
+
+// FollowWith is Follow with a sink of the test's own.
+func FollowWith(t testing.TB, store Store, sink event.Sink) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- store.Follow(ctx, ear) }()
+	go func() { ended <- store.Follow(ctx, sink) }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {
@@ -61,7 +70,7 @@ func Follow(t testing.TB, store Store) (ear *Ear, stop func()) {
 		})
 	}
 	t.Cleanup(stop)
-	return ear, stop
+	return stop
 }
 
 // Await waits until condition holds for what was heard, and returns that.
@@ -80,6 +89,12 @@ func (e *Ear) Await(t testing.TB, what string, condition func(Heard) bool) Heard
 				heard.Subscribed, heard.Interrupted, len(heard.Events), len(heard.Heartbeats), heard.Rejected)
 		}
 	}
+}
+
+// Heard returns what was heard so far.
+func (e *Ear) Heard() Heard {
+	heard, _ := e.sofar()
+	return heard
 }
 
 // AwaitEvents waits for n events and returns them.

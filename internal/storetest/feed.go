@@ -44,7 +44,7 @@ func (s suite) sequence(t *testing.T) {
 		before := time.Now().Add(-time.Minute).UnixMicro()
 		at := top(t, s.open(t, Generous())())
 		if at.Sequence < uint64(before) || !at.Previous.IsZero() || !at.Continues(at.Position) {
-			t.Errorf("a new channel stands at %+v, want a sequence from %d on and nothing before it", at, before)
+			t.Errorf("a new channel stands at %v after %v, want a sequence from %d on and nothing before it", at.Position, at.Previous, before)
 		}
 	})
 	t.Run("HoldsUnderConcurrency", s.concurrency)
@@ -197,7 +197,7 @@ func (s suite) feed(t *testing.T) {
 		staying, _ := Listen(t, store)
 		NewPublisher(t, store, "p").Publish(red, "")
 		staying.AwaitEvents(t, 1)
-		if heard, _ := ear.sofar(); len(heard.Events) != 0 || len(heard.Interrupted) != 0 {
+		if heard := ear.Heard(); len(heard.Events) != 0 || len(heard.Interrupted) != 0 {
 			t.Errorf("a follower that had stopped heard %+v", heard)
 		}
 	})

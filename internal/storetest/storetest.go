@@ -2,24 +2,16 @@
 package storetest
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
+	"github.com/roomcast/roomcast/internal/hub"
 )
 
-// Store is what the hub asks of a store; hub.Store says what its methods promise.
-type Store interface {
-	Follow(ctx context.Context, sink event.Sink) error
-	Publish(ctx context.Context, publication event.Publication) (event.Receipt, error)
-	Beat(ctx context.Context, instance string) error
-	Top(ctx context.Context) (event.Top, error)
-	Changed(ctx context.Context, rooms []event.Room, after uint64) ([]event.Room, error)
-	Range(ctx context.Context, room event.Room, after uint64, maxBytes int) (event.Range, error)
-	Close() error
-}
+// Store is what is tested.
+type Store = hub.Store
 
 // Limits are the bounds under which a channel is opened.
 type Limits struct {

@@ -3,11 +3,13 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,6 +29,7 @@ type Server struct {
 	t         testing.TB
 	directory string
 	port      int
+	mode      []string      // further arguments of redis-server, the first of them may be a file
 	process   *exec.Cmd     // nil while stopped
 	exited    chan struct{} // closed when process has ended
 	client    *goredis.Client
@@ -37,13 +40,7 @@ type Server struct {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s := Reserve(t)
-	// Another process may take the port between finding it free and using it.
-	for attempt := 0; !s.tryStart(); attempt++ {
-		if attempt == 3 {
-			t.Fatalf("redis-server does not start:\n%s", s.log())
-		}
-		s.port = freePort(t)
-	}
+	s.start()
 	return s
 }
 
@@ -54,8 +51,22 @@ func Reserve(t testing.TB) *Server {
 		t.Fatal("this test needs a redis-server of version 6.2 or later in PATH: install redis-server (Debian, Ubuntu) or redis (Alpine, Fedora, Homebrew)")
 	}
 	s := &Server{t: t, directory: t.TempDir(), port: freePort(t)}
+	// The data of a killed process are safe with the kernel; a test needs no fsync.
+	s.mode = []string{"--save", "", "--appendonly", "yes", "--appendfsync", "no"}
 	t.Cleanup(s.Stop)
 	return s
+}
+
+// start starts the server, on another port if the present one is taken: that may happen
+// between finding it free and using it.
+func (s *Server) start() {
+	s.t.Helper()
+	for attempt := 0; !s.tryStart(); attempt++ {
+		if attempt == 3 {
+			s.t.Fatalf("redis-server does not start:\n%s", s.log())
+		}
+		s.port = freePort(s.t)
+	}
 }
 
 // Addr is the server's host:port.
@@ -123,11 +134,11 @@ func (s *Server) Client() *goredis.Client {
 }
 
 // Do runs one command, such as Do("CONFIG", "SET", "maxmemory", "1"), and returns its
-// answer.
+// answer, nil if that is Redis' nil.
 func (s *Server) Do(command ...any) any {
 	s.t.Helper()
 	answer, err := s.Client().Do(context.Background(), command...).Result()
-	if err != nil {
+	if err != nil && !errors.Is(err, goredis.Nil) {
 		s.t.Fatalf("redis-server: %v: %v", command[0], err)
 	}
 	return answer
@@ -149,10 +160,8 @@ func (s *Server) Feeds(channel string) int {
 // ended instead.
 func (s *Server) tryStart() bool {
 	s.t.Helper()
-	process := exec.Command("redis-server",
-		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.directory, "--logfile", logFile,
-		// The data of a killed process are safe with the kernel; a test needs no fsync.
-		"--save", "", "--appendonly", "yes", "--appendfsync", "no")
+	process := exec.Command("redis-server", append(slices.Clone(s.mode),
+		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.directory, "--logfile", logFile)...)
 	if err := process.Start(); err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
 	}
