@@ -40,6 +40,7 @@ type Event struct {
 
 	object string        // deliveries: the JSON object without its position
 	reply  packet.Packet // replies: the packet as revision 5 has it
+	offset offset        // instead of the position, for one session
 
 	encoded [forms]atomic.Pointer[encoding]
 }
@@ -72,6 +73,37 @@ func NewAck(id uint64, body []byte) *Event {
 	data := make([]byte, 0, len(body)+2)
 	data = append(append(append(data, '['), body...), ']')
 	return &Event{reply: packet.Packet{Type: packet.Ack, ID: id, HasID: true, Data: data}}
+}
+
+// NewConnect makes the answer to an accepted CONNECT of revision 5: the socket's id and,
+// when the session can be recovered, the private id by which the client may ask for that.
+func NewConnect(sid, pid string) *Event {
+	data, _ := json.Marshal(struct { // strings always marshal
+		SID string `json:"sid"`
+		PID string `json:"pid,omitempty"`
+	}{sid, pid})
+	return &Event{reply: packet.Packet{Type: packet.Connect, Data: data}}
+}
+
+// offset is what an event carries as offset for one session, when that is not the event's
+// own position. The zero value is the position.
+type offset struct {
+	set  bool
+	text string // empty for none
+}
+
+// NoRecovery is an offset that no position has. A client that offers it, because its
+// connection was lost in the middle of a replay, is not recovered.
+const NoRecovery = "-"
+
+// Carrying is the event with another offset in the form WithOffset, or with none when
+// offset is empty. The event itself, which other sessions share, stays as it is.
+func (e *Event) Carrying(text string) *Event {
+	return &Event{
+		Room: e.Room, Position: e.Position, Previous: e.Previous,
+		object: e.object, reply: e.reply,
+		offset: offset{set: true, text: text},
+	}
 }
 
 // Size is the length in bytes of the event's JSON, before any encoding; what bounds of
@@ -113,24 +145,46 @@ func (e *Event) newEncoding(form Form) *encoding {
 // overhead bounds what appendText adds to the event's JSON: the room's name, the position
 // as field and as offset, and punctuation.
 func (e *Event) overhead() int {
-	return len(e.Room.Workspace) + len(e.Room.App) + 2*(len(e.Position.Epoch)+20) + 64
+	return len(e.Room.Workspace) + len(e.Room.App) + 2*(len(e.Position.Epoch)+20) + len(e.offset.text) + 64
 }
 
 // appendText appends the Engine.IO message packet: its type and the Socket.IO packet.
 func (e *Event) appendText(dst []byte, form Form) []byte {
 	dst = append(dst, '4')
 	if e.object == "" {
-		return packet.Append(dst, e.reply)
+		return e.appendReply(dst, form)
 	}
 	dst = append(dst, '0'+byte(packet.Event))
 	dst = append(dst, `["workspace_`...)
 	dst = append(append(append(dst, e.Room.Workspace...), "_app_"...), e.Room.App...)
 	dst = append(dst, `",`...)
 	dst = e.appendObject(dst)
-	if form == WithOffset && !e.Position.IsZero() {
-		dst = append(e.Position.append(append(dst, `,"`...)), '"')
+	if form == WithOffset {
+		dst = e.appendOffset(dst)
 	}
 	return append(dst, ']')
+}
+
+// appendReply appends a reply, which has an offset only when it was given one.
+func (e *Event) appendReply(dst []byte, form Form) []byte {
+	dst = packet.Append(dst, e.reply)
+	if form == WithOffset && e.offset.set && e.reply.Type == packet.Event {
+		dst = append(e.appendOffset(dst[:len(dst)-1]), ']')
+	}
+	return dst
+}
+
+// appendOffset appends the last argument by which clients keep their place.
+func (e *Event) appendOffset(dst []byte) []byte {
+	switch {
+	case e.offset.set && e.offset.text == "":
+		return dst
+	case e.offset.set:
+		return append(append(append(dst, `,"`...), e.offset.text...), '"')
+	case e.Position.IsZero():
+		return dst
+	}
+	return append(e.Position.append(append(dst, `,"`...)), '"')
 }
 
 // appendObject appends the object with its position as last field.
