@@ -103,6 +103,9 @@ func (c *connection) take(message []byte) error {
 	}
 	switch p.Type {
 	case packet.Event:
+		if _, _, err := p.Arguments(); err != nil {
+			return err // too many, which would look like the library's fault later
+		}
 		c.client.inbound.push(newInbound(p))
 	case packet.BinaryEvent, packet.BinaryAck:
 		return c.expectAttachments(p)

@@ -25,6 +25,7 @@ func (unobserved) SessionOpened(string, string)         {}
 func (unobserved) SessionUpgraded(string)               {}
 func (unobserved) SessionClosed(string, string, string) {}
 func (unobserved) BacklogChanged(int)                   {}
+func (unobserved) Discarded(int)                        {}
 func (unobserved) Refused(string)                       {}
 
 // listen serves s behind the real Engine.IO server and returns its address.

@@ -15,6 +15,7 @@ import (
 type outbound struct {
 	backlog  [][]byte // what the kernel has not taken, in order; shared bytes, not copies
 	bytes    int      // its length, with what the drain is writing at the moment
+	head     int      // what of bytes is the write that began the backlog, at most
 	draining bool     // the drain goroutine lives; only it writes
 	broken   bool     // a write failed; nothing more is written
 	probed   bool     // a probe on this socket was answered (upgrade.go)
@@ -40,7 +41,8 @@ func (s *Session) writeFrames(frames []byte) {
 	case out.broken || len(frames) == 0:
 		return
 	case out.draining:
-		if out.bytes+len(frames) > s.server.options.BacklogBytes {
+		if out.bytes-out.head > s.server.options.BacklogBytes {
+			s.server.options.Observer.Discarded(len(frames))
 			s.endLocked(ReasonBacklog, abruptly)
 			return
 		}
@@ -56,8 +58,10 @@ func (s *Session) writeFrames(frames []byte) {
 	if n == len(frames) {
 		return
 	}
-	// A single write may pass the bound: a packet within the payload limit must be
-	// deliverable whatever its encoding makes of its size.
+	// The write that begins a backlog is not counted in its bound, and the one that passes
+	// the bound is still taken: an update within the payload limit must be deliverable
+	// whatever its encoding makes of its size, and the small one behind it too.
+	out.head = len(frames) - n
 	s.addBacklog(frames[n:])
 	s.startDrain()
 }
@@ -92,6 +96,7 @@ func (s *Session) drain(sock *socket) {
 		_, err := sock.conn.Write(chunk)
 		s.mu.Lock()
 		sock.out.bytes -= len(chunk)
+		sock.out.head = max(0, sock.out.head-len(chunk))
 		s.server.options.Observer.BacklogChanged(-len(chunk))
 		if err != nil {
 			sock.out.broken = true
@@ -143,8 +148,11 @@ func (o *outbound) takeChunk() []byte {
 func (s *Session) settle(sock *socket) {
 	out := &sock.out
 	out.draining, out.backlog = false, nil
+	if out.bytes > 0 {
+		s.server.options.Observer.Discarded(out.bytes)
+	}
 	s.server.options.Observer.BacklogChanged(-out.bytes)
-	out.bytes = 0
+	out.bytes, out.head = 0, 0
 	if s.ended {
 		out.broken = true
 		return

@@ -61,6 +61,8 @@ type Observer interface {
 	SessionClosed(protocol, transport, reason string)
 	// BacklogChanged reports bytes taken into (positive) or out of (negative) backlogs.
 	BacklogChanged(delta int)
+	// Discarded reports bytes that a session's end left unwritten.
+	Discarded(bytes int)
 	// Refused counts requests answered with an error, by cause.
 	Refused(cause string)
 }
@@ -78,8 +80,8 @@ type Options struct {
 
 	// MaxPayload bounds a polling body and a websocket message from a client, in bytes.
 	MaxPayload int
-	// BacklogBytes bounds what is kept for a client that does not read, in bytes. One that
-	// passes it is closed.
+	// BacklogBytes bounds what is kept for a client that does not read, in bytes, behind the
+	// write that began the backlog. One that has passed it is closed by the next write.
 	BacklogBytes int
 	// MaxSessions bounds the sessions held at once; further handshakes get 503.
 	MaxSessions int

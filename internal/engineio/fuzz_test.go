@@ -145,6 +145,7 @@ func (deaf) SessionOpened(string, string)         {}
 func (deaf) SessionUpgraded(string)               {}
 func (deaf) SessionClosed(string, string, string) {}
 func (deaf) BacklogChanged(int)                   {}
+func (deaf) Discarded(int)                        {}
 func (deaf) Refused(string)                       {}
 
 // FuzzWebsocketStream sends any bytes behind a websocket handshake. The session must end

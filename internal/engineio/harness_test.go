@@ -243,6 +243,7 @@ type counts struct {
 	opened, upgraded, closed, refused []string
 	backlog                           int
 	highest                           int // that backlog ever was
+	discarded                         int // bytes
 }
 
 func (o *tally) SessionOpened(protocol, transport string) {
@@ -267,6 +268,8 @@ func (o *tally) BacklogChanged(delta int) { // closures would count as allocatio
 	o.counts.backlog += delta
 	o.counts.highest = max(o.counts.highest, o.counts.backlog)
 }
+
+func (o *tally) Discarded(bytes int) { o.count(func(c *counts) { c.discarded += bytes }) }
 
 func (o *tally) count(add func(*counts)) {
 	o.mu.Lock()

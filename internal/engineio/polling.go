@@ -15,6 +15,7 @@ import (
 type poll struct {
 	queue [][]byte // packets in text, waiting for the next GET
 	bytes int      // their total length
+	head  int      // what of bytes is the write into the empty queue
 
 	waiting   chan struct{} // of the GET that is held, nil without one; capacity 1
 	posting   bool          // a POST is being served
@@ -104,21 +105,25 @@ func (s *Session) finishPoll() [][]byte {
 	return packets
 }
 
-// queuePackets adds packets for the next poll. The bound yields to a single write into
-// an empty queue: a packet within the payload limit must be deliverable whatever its
-// encoding makes of its size.
+// queuePackets adds packets for the next poll. The queue is bounded like the backlog of a
+// websocket: see writeFrames.
 func (s *Session) queuePackets(packets ...[]byte) {
-	before := s.polling.bytes
+	size := 0
 	for _, packet := range packets {
-		s.polling.bytes += len(packet)
+		size += len(packet)
 	}
-	s.server.options.Observer.BacklogChanged(s.polling.bytes - before)
-	s.polling.queue = append(s.polling.queue, packets...)
-	if before > 0 && s.polling.bytes > s.server.options.BacklogBytes {
+	if s.polling.bytes-s.polling.head > s.server.options.BacklogBytes {
+		s.server.options.Observer.Discarded(size)
 		s.discardQueue()
 		s.endLocked(ReasonBacklog, gently)
 		return
 	}
+	if s.polling.bytes == 0 {
+		s.polling.head = size
+	}
+	s.polling.bytes += size
+	s.server.options.Observer.BacklogChanged(size)
+	s.polling.queue = append(s.polling.queue, packets...)
 	s.wakePoll()
 }
 
@@ -131,13 +136,21 @@ func (s *Session) wakePoll() {
 
 func (s *Session) takeQueue() [][]byte {
 	packets := s.polling.queue
-	s.discardQueue()
+	s.clearQueue()
 	return packets
 }
 
+// discardQueue throws away what no poll will come to fetch.
 func (s *Session) discardQueue() {
+	if s.polling.bytes > 0 {
+		s.server.options.Observer.Discarded(s.polling.bytes)
+	}
+	s.clearQueue()
+}
+
+func (s *Session) clearQueue() {
 	s.server.options.Observer.BacklogChanged(-s.polling.bytes)
-	s.polling.queue, s.polling.bytes = nil, 0
+	s.polling.queue, s.polling.bytes, s.polling.head = nil, 0, 0
 }
 
 // writePayload answers a GET. A client that does not take its answer within a heartbeat

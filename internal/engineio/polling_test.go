@@ -251,18 +251,33 @@ func TestPollTakesAll(t *testing.T) {
 	}
 }
 
+// An update of the largest size, and larger yet on the wire, has to reach a client together
+// with a small one behind it: both once ended the session.
+func TestAnUpdateBehindALargeOneIsDelivered(t *testing.T) {
+	h := start(t, func(o *engineio.Options) { o.BacklogBytes = 1000 })
+	large, small := strings.Repeat("x", 3000), "y"
+	p := h.poll(3)
+	p.peer.session.SendText([]byte(large))
+	p.peer.session.SendText([]byte(small))
+	p.get().expect(t, 200, "3001:4"+large+"2:4"+small)
+	p.peer.expectOpen(t)
+}
+
 func TestPollingBacklogBound(t *testing.T) {
 	h := start(t, func(o *engineio.Options) { o.BacklogBytes = 1000 })
 	p := h.poll(4)
 	p.peer.session.SendText(make([]byte, 5000)) // alone, it may pass the bound
 	p.get().expect(t, 200, "4"+string(make([]byte, 5000)))
 
-	for range 10 {
+	for range 12 { // the first is not counted, the last passes the bound
 		p.peer.session.SendText(make([]byte, 99))
 	}
 	p.peer.expectOpen(t)
 	p.peer.session.SendText(nil)
 	p.peer.expectClosed(t, engineio.ReasonBacklog)
+	if discarded := h.observer.now().discarded; discarded != 12*100+1 {
+		t.Errorf("%d bytes were counted as discarded", discarded)
+	}
 	if backlog := h.observer.now().backlog; backlog != 0 {
 		t.Errorf("the backlog is %d after the end", backlog)
 	}

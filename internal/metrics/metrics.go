@@ -61,6 +61,9 @@ func (m *Metrics) SessionClosed(protocol, transport, reason string) {
 // BacklogChanged adds delta bytes to what waits for clients that read too slowly.
 func (m *Metrics) BacklogChanged(delta int) { m.sessions.backlog.Add(float64(delta)) }
 
+// Discarded counts bytes that were waiting for a client when its session ended.
+func (m *Metrics) Discarded(bytes int) { m.sessions.dropped.Add(float64(bytes)) }
+
 // Refused counts a handshake that was turned away.
 func (m *Metrics) Refused(cause string) { m.sessions.refused.inc(cause) }
 

@@ -13,6 +13,7 @@ type sessions struct {
 	closed   *prometheus.CounterVec
 	reasons  *vocabulary // of closed
 	backlog  prometheus.Gauge
+	dropped  prometheus.Counter
 	refused  *counters
 }
 
@@ -38,6 +39,10 @@ func newSessions(register promauto.Factory) sessions {
 		backlog: register.NewGauge(prometheus.GaugeOpts{
 			Name: "roomcast_backlog_bytes",
 			Help: "Bytes waiting for clients that read slower than they are sent to.",
+		}),
+		dropped: register.NewCounter(prometheus.CounterOpts{
+			Name: "roomcast_backlog_dropped_bytes_total",
+			Help: "Bytes that were waiting for clients whose sessions ended; roomcast_sessions_closed_total says why they did.",
 		}),
 		refused: newCounters(register, prometheus.CounterOpts{
 			Name: "roomcast_handshakes_refused_total",

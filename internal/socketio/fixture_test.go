@@ -118,6 +118,7 @@ func (uncounted) SessionOpened(_, _ string)    {}
 func (uncounted) SessionUpgraded(string)       {}
 func (uncounted) SessionClosed(_, _, _ string) {}
 func (uncounted) BacklogChanged(int)           {}
+func (uncounted) Discarded(int)                {}
 func (uncounted) Refused(string)               {}
 
 // newEngine makes an Engine.IO server with Socket.IO on it. At the end of the test it is
