@@ -100,6 +100,9 @@ type Sink interface {
 	Event(e *Event)
 	// Heartbeat is some instance's sign of life, this one's included.
 	Heartbeat(beat Heartbeat)
+	// Claimed says that some instance, maybe this one, claimed a session. It may be heard
+	// before the claim has returned; connections of that generation or a higher one stay.
+	Claimed(claimed Claimed)
 	// Rejected says that something unreadable was published on the channel.
 	Rejected(cause error)
 }

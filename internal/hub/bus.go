@@ -68,6 +68,10 @@ func (b *bus) Heartbeat(beat event.Heartbeat) {
 	}
 }
 
+// Claimed implements event.Sink. No session is kept for being claimed yet, so none of
+// this instance's can be concerned.
+func (b *bus) Claimed(event.Claimed) {}
+
 // Rejected implements event.Sink.
 func (b *bus) Rejected(cause error) {
 	b.options.Observer.Heard("malformed")

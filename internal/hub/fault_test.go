@@ -163,6 +163,17 @@ func (r relay) Heartbeat(beat event.Heartbeat) {
 	}
 }
 
+func (r relay) Claimed(claimed event.Claimed) {
+	r.heard <- func(sink event.Sink) {
+		r.store.mu.Lock()
+		deaf := r.store.deaf
+		r.store.mu.Unlock()
+		if !deaf {
+			sink.Claimed(claimed)
+		}
+	}
+}
+
 // at is the position an event was published with.
 func (t turn) at(p event.Position) event.Position {
 	if t.epoch != "" && p.Sequence > t.after {
@@ -237,6 +248,18 @@ func (s *faultyStore) Range(ctx context.Context, room event.Room, after uint64, 
 		found.Events[i] = event.NewDelivery(e.Room, turn.now(e.Position), e.Previous, e.Object())
 	}
 	return found, err
+}
+
+// Enter implements hub.Store.
+func (s *faultyStore) Enter(ctx context.Context, record event.Record, room event.Room) (event.Top, error) {
+	top, err := s.Store.Enter(ctx, record, room)
+	return s.rename(top), err
+}
+
+// Claim implements hub.Store.
+func (s *faultyStore) Claim(ctx context.Context, claim event.Claim) (event.Record, event.Top, error) {
+	record, top, err := s.Store.Claim(ctx, claim)
+	return record, s.rename(top), err
 }
 
 // startFaulty runs a hub on a faulty store, ready, inside a bubble.

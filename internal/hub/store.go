@@ -2,11 +2,13 @@ package hub
 
 import (
 	"context"
+	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
 
-// Store is what the instances share: the channel, its sequence and the rooms' history.
+// Store is what the instances share: the channel, its sequence, the rooms' history and
+// the sessions' records.
 // It offers primitives only; continuity is the hub's. Implementations live in the redis
 // and memory packages and pass one contract suite (storetest). All methods are safe for
 // concurrent use and return when their context ends.
@@ -18,7 +20,9 @@ type Store interface {
 	// and sends it on the channel, all or nothing. It retries under the publication's id
 	// until ctx ends.
 	Publish(ctx context.Context, publication event.Publication) (event.Receipt, error)
-	// Beat sends a heartbeat with the current top on the channel, consuming no sequence.
+	// Beat sends a heartbeat with the current top on the channel, consuming no sequence,
+	// and renews the instance's lease: until it is five seconds old, the sessions whose
+	// records name the instance count as connected.
 	Beat(ctx context.Context, instance string) error
 	// Top reads where the sequence stands.
 	Top(ctx context.Context) (event.Top, error)
@@ -28,6 +32,38 @@ type Store interface {
 	// Range reads a room's events after the sequence, in order. It stops early, with More
 	// set, once the events read exceed maxBytes; it always makes progress by one event.
 	Range(ctx context.Context, room event.Room, after uint64, maxBytes int) (event.Range, error)
+	Records
 	// Close releases connections. Nothing may be called afterwards.
 	Close() error
+}
+
+// Records keeps what any instance needs to continue a session whose connection was lost,
+// its instance with it maybe. All changes may be repeated after a fault of the store, and
+// are, until their context ends; one that was broken off may still take effect later, so
+// no order of arrival can do more harm than a room too many.
+//
+// A record is found by its private id and lives for a day from its last change on, which
+// Restore is too. A generation higher than the caller's means that the session has been
+// claimed: Enter, Leave and Restore fail with event.ErrStaleTenancy and change nothing. A
+// lower one is what a failover of the store left of the caller's session, and gives way.
+type Records interface {
+	// Enter adds a stay in room from the returned top on, and writes the stays that the
+	// record names as well, so that no record ever holds some of a session's rooms only.
+	// A room that was there already keeps its position.
+	Enter(ctx context.Context, record event.Record, room event.Room) (event.Top, error)
+	// Leave ends a stay, if there is a record and the room is in it.
+	Leave(ctx context.Context, tenancy event.Tenancy, room event.Room) error
+	// Part says that the connection has ended. The record of a session that was left is
+	// deleted; that of a lost one is kept, and can be claimed until window has passed.
+	// Nothing is left to do, and nil returned, without a record or after a claim.
+	Part(ctx context.Context, tenancy event.Tenancy, left bool, window time.Duration) error
+	// Claim takes a session over: it raises the generation, makes the instance its own
+	// and tells all followers. It fails with event.ErrNoRecord when there is none, it is
+	// another subject's, or its loss is older than the claim's window; the record stays as
+	// it is. A loss is dated by Part, and if there was none by the instance's lease, and
+	// without a lease by the last change. Stays are in the order of their rooms' names.
+	Claim(ctx context.Context, claim event.Claim) (event.Record, event.Top, error)
+	// Restore writes all of a record that the store may have lost, and keeps it alive. It
+	// removes no stay and does not undo Part.
+	Restore(ctx context.Context, record event.Record) error
 }

@@ -37,7 +37,7 @@ type Options struct {
 	RoomIndexSize int // DefaultRoomIndexSize if zero
 }
 
-// Bus is one channel, its sequence and the history of its rooms.
+// Bus is one channel, its sequence, the history of its rooms and the records of its sessions.
 type Bus struct {
 	options Options
 
@@ -45,6 +45,7 @@ type Bus struct {
 	top       event.Position
 	index     index
 	ids       ids
+	records   records
 	followers map[*follower]struct{}
 }
 
@@ -62,6 +63,7 @@ func NewBus(options Options) *Bus {
 		},
 		index:     newIndex(options),
 		ids:       ids{answers: make(map[string]*answer)},
+		records:   newRecords(),
 		followers: make(map[*follower]struct{}),
 	}
 }
@@ -87,9 +89,10 @@ func (b *Bus) publish(publication event.Publication, now time.Time) (event.Recei
 	return event.Receipt{Position: b.top}, nil
 }
 
-func (b *Bus) beat(instance string) {
+func (b *Bus) beat(instance string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.records.renew(instance, now)
 	b.tell(notice{beat: event.Heartbeat{Instance: instance, Position: b.top}})
 }
 

@@ -6,10 +6,11 @@ import (
 	"github.com/roomcast/roomcast/internal/event"
 )
 
-// notice is one thing to hear: an event, or else a heartbeat.
+// notice is one thing to hear: an event, a claim, or else a heartbeat.
 type notice struct {
-	event *event.Event
-	beat  event.Heartbeat
+	event   *event.Event
+	claimed event.Claimed
+	beat    event.Heartbeat
 }
 
 func (n notice) size() int64 {

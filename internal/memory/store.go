@@ -43,6 +43,8 @@ func (s *Store) listen(ctx context.Context, sink event.Sink) {
 			case heard.event != nil:
 				f.taken(heard)
 				sink.Event(heard.event)
+			case heard.claimed != event.Claimed{}:
+				sink.Claimed(heard.claimed)
 			default:
 				sink.Heartbeat(heard.beat)
 			}
@@ -66,7 +68,8 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 	return receipt, nil
 }
 
-// Beat sends a heartbeat with the current top to all followers.
+// Beat sends a heartbeat with the current top to all followers and renews the instance's
+// lease.
 func (s *Store) Beat(ctx context.Context, instance string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
@@ -74,7 +77,7 @@ func (s *Store) Beat(ctx context.Context, instance string) error {
 	if err := event.CheckID("instance", instance); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	s.bus.beat(instance)
+	s.bus.beat(instance, time.Now())
 	return nil
 }
 

@@ -1,5 +1,5 @@
 // Package redis is the store that instances share through Redis: one channel, its
-// sequence, and the history of its rooms. It needs Redis 6.2 or later.
+// sequence, the history of its rooms, and the records of its sessions. It needs Redis 6.2 or later.
 //
 // # Keys
 //
@@ -10,17 +10,21 @@
 //	{socketevent}:rooms                     sorted set: room -> sequence of its last publication
 //	{socketevent}:room:<workspace>/<app>    stream: the room's history, expiring
 //	{socketevent}:id:<publish id>           string: the answer to that publication, expiring
+//	{socketevent}:session:<digest of pid>   hash: a session's record, expiring
+//	{socketevent}:leases                    sorted set: instance -> time of its last heartbeat
 //
-// Only the scripts in lua/ touch them; sequence.lua and history.lua describe the fields.
+// Only the scripts in lua/ touch them; sequence.lua, history.lua and session.lua describe
+// the fields. Private session ids are never sent to Redis, only event.DigestPID of them.
 //
 // # Messages
 //
-// Instances publish two kinds of message on the channel, told apart by their first byte.
-// Neither header needs parsing as JSON, and the object is what members receive, byte for
+// Instances publish three kinds of message on the channel, told apart by their first byte.
+// No header needs parsing as JSON, and the object is what members receive, byte for
 // byte, but for the position that is added to it:
 //
 //	P <sequence> <previous> <epoch> <workspace>/<app>\n<object>
 //	H <instance> <epoch> <sequence>
+//	C <digest of pid> <generation>
 //
 // Anything else is taken for a publication by somebody who knows only the channel:
 //

@@ -74,6 +74,8 @@ func tell(sink event.Sink, text string) {
 		sink.Rejected(err)
 	case message.event != nil:
 		sink.Event(message.event)
+	case message.claimed != event.Claimed{}:
+		sink.Claimed(message.claimed)
 	default:
 		sink.Heartbeat(message.beat)
 	}

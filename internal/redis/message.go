@@ -12,10 +12,11 @@ import (
 // maxMessage bounds a message on the channel, in bytes; several times what REST accepts.
 const maxMessage = 4 << 20
 
-// message is what one message on the channel says: an event, or else a heartbeat.
+// message is what one message on the channel says: an event, a claim, or else a heartbeat.
 type message struct {
-	event *event.Event
-	beat  event.Heartbeat
+	event   *event.Event
+	claimed event.Claimed
+	beat    event.Heartbeat
 }
 
 var (
@@ -23,6 +24,7 @@ var (
 	errHeader    = errors.New("publication has no sound header")
 	errObject    = errors.New("publication holds no object")
 	errHeartbeat = errors.New("heartbeat is not sound")
+	errClaimed   = errors.New("word of a claim is not sound")
 )
 
 // parse reads a message. Errors never hold any of its content.
@@ -34,6 +36,8 @@ func parse(text string) (message, error) {
 		return parsePublication(text[2:])
 	case strings.HasPrefix(text, "H "):
 		return parseHeartbeat(text[2:])
+	case strings.HasPrefix(text, "C "):
+		return parseClaimed(text[2:])
 	}
 	return parseForeign(text)
 }
@@ -74,6 +78,19 @@ func parseHeartbeat(text string) (message, error) {
 		return message{}, errHeartbeat
 	}
 	return message{beat: event.Heartbeat{Instance: fields[0], Position: position}}, nil
+}
+
+// parseClaimed reads what claim.lua wrote after "C ".
+func parseClaimed(text string) (message, error) {
+	var fields [2]string
+	if !split(text, fields[:]) || !event.CheckDigest(fields[0]) {
+		return message{}, errClaimed
+	}
+	generation, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil || generation == 0 {
+		return message{}, errClaimed
+	}
+	return message{claimed: event.Claimed{Digest: fields[0], Generation: generation}}, nil
 }
 
 func parsePosition(epoch, sequence string) (event.Position, error) {

@@ -20,7 +20,8 @@ func TestParse(t *testing.T) {
 	for text, want := range map[string]message{
 		"P 1790000000000002 1790000000000001 ab12cd34 w/a.b~c\n{\"n\":1}": delivery(1790000000000002, 1790000000000001, `{"n":1}`),
 		"P 7 0 ab12cd34 w/a.b~c\n{\"ż\":\"\n\"}":                          delivery(7, 0, "{\"ż\":\"\n\"}"),
-		"H one-1 ab12cd34 7": {beat: event.Heartbeat{Instance: "one-1", Position: event.Position{Epoch: "ab12cd34", Sequence: 7}}},
+		"H one-1 ab12cd34 7":                        {beat: event.Heartbeat{Instance: "one-1", Position: event.Position{Epoch: "ab12cd34", Sequence: 7}}},
+		"C 92QNvpzXqYGSz29-GEVzeA 1790000000000003": {claimed: event.Claimed{Digest: "92QNvpzXqYGSz29-GEVzeA", Generation: 1790000000000003}},
 
 		`{"appId":"a.b~c","workspaceId":"w","payload":{"event":"UPDATE_APP","payload":{"id":"a"},"userId":"u"}}`: foreign(
 			`{"event":"UPDATE_APP","workspaceId":"w","appId":"a.b~c","payload":{"id":"a"},"userId":"u"}`),
@@ -36,7 +37,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("parse(%q): %v", text, err)
 			continue
 		}
-		if (got.event == nil) != (want.event == nil) || got.beat != want.beat {
+		if (got.event == nil) != (want.event == nil) || got.beat != want.beat || got.claimed != want.claimed {
 			t.Errorf("parse(%q) = %+v, want %+v", text, got, want)
 		} else if want.event != nil && (got.event.Object() != want.event.Object() || got.event.Room != room ||
 			got.event.Position != want.event.Position || got.event.Previous != want.event.Previous) {
@@ -49,6 +50,7 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	const header, object, beat = "publication has no sound header", "publication holds no object", "heartbeat is not sound"
+	const claimed = "word of a claim is not sound"
 	for text, want := range map[string]string{
 		"":                                       "foreign publication is not JSON from byte 0 on",
 		"P":                                      "foreign publication is not JSON from byte 1 on",
@@ -83,6 +85,18 @@ func TestParseRefuses(t *testing.T) {
 		"H i  1":                                 beat,
 		"H  e 1":                                 beat,
 		"H i/j e 1":                              beat,
+		"C ":                                     claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA":               claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA ":              claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA 0":             claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA -1":            claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA 1e3":           claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA 1 2":           claimed,
+		"C  1":                                   claimed,
+		"C 92QNvpzXqYGSz29-GEVze 1":              claimed,
+		"C 92QNvpzXqYGSz29-GEVzeAA 1":            claimed,
+		"C 92QNvpzXqYGSz29+GEVzeA 1":             claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA 1\n":           claimed,
 		"hello hunter2":                          "foreign publication is not JSON from byte 1 on",
 		`"hunter2"`:                              "foreign publication is not a JSON object",
 		`[{"appId":"hunter2"}]`:                  "foreign publication is not a JSON object",
@@ -111,6 +125,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"P 1790000000000002 1790000000000001 ab12cd34 w/a\n{\"n\":1}",
 		"H one ab12cd34 7",
+		"C 92QNvpzXqYGSz29-GEVzeA 1790000000000003", "C 92QNvpzXqYGSz29-GEVzeA 0", "C \n 18446744073709551616",
 		`{"appId":"a","workspaceId":"w","payload":{"event":"E","payload":{"id":"a"},"userId":"u"}}`,
 		`{"appId":"a","workspaceId":"w","payload":{"event":"\ud800","payload":1e999}}`,
 		"P 18446744073709551615 0 e w/a\n{}", "P \n", "H \x00", "{", "",
@@ -121,6 +136,11 @@ func FuzzParse(f *testing.F) {
 		got, err := parse(text)
 		switch {
 		case err != nil:
+			return
+		case got.claimed != event.Claimed{}:
+			if !event.CheckDigest(got.claimed.Digest) || got.claimed.Generation == 0 || got.event != nil {
+				t.Errorf("claim %+v from %q", got.claimed, text)
+			}
 			return
 		case got.event == nil:
 			if got.beat.Position.IsZero() || got.beat.Instance == "" {

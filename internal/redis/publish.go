@@ -38,13 +38,13 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 	return event.Receipt{Position: position, Duplicate: outcome == "duplicate"}, nil
 }
 
-// Beat sends a heartbeat with the current top on the channel, consuming no sequence. It
-// is not repeated: the next one is due soon and tells more.
+// Beat sends a heartbeat with the current top on the channel, consuming no sequence, and
+// renews the instance's lease. It is not repeated: the next one is due soon and tells more.
 func (s *Store) Beat(ctx context.Context, instance string) error {
 	if err := event.CheckID("instance", instance); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	err := s.scripts.heartbeat.Run(ctx, s.client, s.keys.channel(), newEpoch(), s.channel, instance).Err()
+	err := s.scripts.heartbeat.Run(ctx, s.client, append(s.keys.channel(), s.keys.leases()), newEpoch(), s.channel, instance).Err()
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}

@@ -17,6 +17,8 @@ var (
 	sequenceLua string
 	//go:embed lua/history.lua
 	historyLua string
+	//go:embed lua/session.lua
+	sessionLua string
 
 	//go:embed lua/open.lua
 	openLua string
@@ -30,22 +32,37 @@ var (
 	rangeLua string
 	//go:embed lua/changed.lua
 	changedLua string
+
+	//go:embed lua/keep.lua
+	keepLua string
+	//go:embed lua/leave.lua
+	leaveLua string
+	//go:embed lua/part.lua
+	partLua string
+	//go:embed lua/claim.lua
+	claimLua string
 )
 
 // scripts are run by their hash, and sent once more in full to a Redis that does not
 // know them.
 type scripts struct {
 	open, publish, heartbeat, top, ranging, changed *goredis.Script
+	keep, leave, part, claim                        *goredis.Script
 }
 
 func newScripts() scripts {
 	return scripts{
 		open:      goredis.NewScript(sequenceLua + openLua),
 		publish:   goredis.NewScript(sequenceLua + historyLua + publishLua),
-		heartbeat: goredis.NewScript(sequenceLua + heartbeatLua),
+		heartbeat: goredis.NewScript(sequenceLua + sessionLua + heartbeatLua),
 		top:       goredis.NewScript(sequenceLua + topLua),
 		ranging:   goredis.NewScript(sequenceLua + historyLua + rangeLua),
 		changed:   goredis.NewScript(sequenceLua + changedLua),
+
+		keep:  goredis.NewScript(sequenceLua + sessionLua + keepLua),
+		leave: goredis.NewScript(sequenceLua + sessionLua + leaveLua),
+		part:  goredis.NewScript(sequenceLua + sessionLua + partLua),
+		claim: goredis.NewScript(sequenceLua + sessionLua + claimLua),
 	}
 }
 

@@ -56,13 +56,13 @@ func Open(options Options) (*Store, error) {
 		},
 		logger: options.Logger,
 	}
-	s.client = options.newClient(s.claim)
+	s.client = options.newClient(s.onConnect)
 	return s, nil
 }
 
-// claim runs first on every connection: see open.lua. go-redis calls it for connections
+// onConnect runs first on every connection: see open.lua. go-redis calls it for connections
 // to sentinels too, which have no scripts.
-func (s *Store) claim(ctx context.Context, connection *goredis.Conn) error {
+func (s *Store) onConnect(ctx context.Context, connection *goredis.Conn) error {
 	if s.watched {
 		info, err := connection.Info(ctx, "server").Result()
 		if err != nil {

@@ -19,6 +19,7 @@ type Heard struct {
 	Interrupted []error
 	Events      []*event.Event
 	Heartbeats  []event.Heartbeat
+	Claimed     []event.Claimed
 	Rejected    []error
 }
 
@@ -145,6 +146,11 @@ func (e *Ear) Event(heard *event.Event) {
 // Heartbeat implements event.Sink.
 func (e *Ear) Heartbeat(beat event.Heartbeat) {
 	e.note(func(h *Heard) { h.Heartbeats = append(h.Heartbeats, beat) })
+}
+
+// Claimed implements event.Sink.
+func (e *Ear) Claimed(claimed event.Claimed) {
+	e.note(func(h *Heard) { h.Claimed = append(h.Claimed, claimed) })
 }
 
 // Rejected implements event.Sink.

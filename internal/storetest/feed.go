@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -218,6 +219,7 @@ func (s suite) context(t *testing.T) {
 		"Changed": func() error { _, err := store.Changed(ctx, []event.Room{red}, 0); return err },
 		"Range":   func() error { _, err := store.Range(ctx, red, 0, 1); return err },
 	}
+	maps.Copy(calls, recordCalls(ctx, store))
 	for name, call := range calls {
 		if err := call(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s after its context ended: %v, want context.Canceled", name, err)

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T, limits Limits) Instance) {
 	t.Run("History", suite.history)
 	t.Run("Proof", suite.proof)
 	t.Run("Changed", suite.changed)
+	t.Run("Records", suite.records)
 	t.Run("Context", suite.context)
 }
 

@@ -1,9 +1,17 @@
 -- Publishes where the sequence stands without consuming a number, so that a loss before a
--- quiet spell shows too.
+-- quiet spell shows too, and renews the instance's lease on its sessions.
 --
--- KEYS[1]  meta   KEYS[2]  room index
+-- KEYS[1]  meta   KEYS[2]  room index   KEYS[3]  leases
 -- ARGV[1]  epoch to use if a new one begins   ARGV[2]  channel   ARGV[3]  instance
 -- Result   number of subscribers of this node that it was sent to
 
 local top = stand(ARGV[1])
+
+-- Unprotected, a Redis that is out of memory would refuse the lease and so silence all
+-- instances, who hear the channel perfectly well.
+local now = milliseconds()
+redis.pcall('ZADD', KEYS[3], decimal(now), ARGV[3])
+redis.pcall('ZREMRANGEBYSCORE', KEYS[3], '-inf', decimal(now - lifetime))
+redis.pcall('PEXPIRE', KEYS[3], lifetime)
+
 return redis.call('PUBLISH', ARGV[2], 'H ' .. ARGV[3] .. ' ' .. top.epoch .. ' ' .. decimal(top.seq))

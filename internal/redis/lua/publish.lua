@@ -28,8 +28,7 @@ local previous = decimal(tonumber(redis.call('ZSCORE', KEYS[2], room) or top.flo
 -- never ends half-way for that reason.
 redis.call('HSET', KEYS[1], 'seq', seq, 'floor', decimal(top.floor))
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = milliseconds()
 local newest = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
 local before = 0
 if newest then

@@ -13,13 +13,21 @@ local function decimal(number)
   return string.format('%.0f', number)
 end
 
+local function microseconds()
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2]
+end
+
+local function milliseconds()
+  return math.floor(microseconds() / 1000)
+end
+
 -- A new sequence starts at the time in microseconds, or at whatever is higher: streams
 -- that outlived the meta hash refuse ids below their last one, and the sequences written
 -- to one session may never fall.
 local function start(after)
-  local time = redis.call('TIME')
   local highest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-  return math.max(time[1] * 1000000 + time[2], after, tonumber(highest[2] or 0))
+  return math.max(microseconds(), after, tonumber(highest[2] or 0))
 end
 
 local function process()

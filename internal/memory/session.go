@@ -1,0 +1,88 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+// Enter notes that a session has joined room, in one record with the stays it has already,
+// and returns the top.
+func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room) (event.Top, error) {
+	if err := permitted(ctx, record); err != nil {
+		return event.Top{}, fmt.Errorf("enter a room: %w", err)
+	}
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	if err := s.bus.records.keep(record, &room, s.bus.top, time.Now()); err != nil {
+		return event.Top{}, fmt.Errorf("enter a room: %w", err)
+	}
+	return event.Top{Position: s.bus.top}, nil
+}
+
+// Restore writes a whole record again.
+func (s *Store) Restore(ctx context.Context, record event.Record) error {
+	if err := permitted(ctx, record); err != nil {
+		return fmt.Errorf("restore a session's record: %w", err)
+	}
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	if err := s.bus.records.keep(record, nil, s.bus.top, time.Now()); err != nil {
+		return fmt.Errorf("restore a session's record: %w", err)
+	}
+	return nil
+}
+
+// Leave notes that a session has left room.
+func (s *Store) Leave(ctx context.Context, tenancy event.Tenancy, room event.Room) error {
+	if err := permitted(ctx, tenancy); err != nil {
+		return fmt.Errorf("leave a room: %w", err)
+	}
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	if err := s.bus.records.leave(tenancy, room, time.Now()); err != nil {
+		return fmt.Errorf("leave a room: %w", err)
+	}
+	return nil
+}
+
+// Part notes that a session's connection has ended: left for good, or lost and to be
+// claimed within window.
+func (s *Store) Part(ctx context.Context, tenancy event.Tenancy, left bool, window time.Duration) error {
+	if err := permitted(ctx, tenancy); err != nil {
+		return fmt.Errorf("part from a session: %w", err)
+	}
+	var keep time.Duration
+	if !left {
+		keep = max(window, 0) + event.RecordGrace
+	}
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	s.bus.records.part(tenancy, keep, time.Now())
+	return nil
+}
+
+// Claim takes a session over.
+func (s *Store) Claim(ctx context.Context, claim event.Claim) (event.Record, event.Top, error) {
+	if err := permitted(ctx, claim); err != nil {
+		return event.Record{}, event.Top{}, fmt.Errorf("claim a session: %w", err)
+	}
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	record, err := s.bus.records.claim(claim, time.Now())
+	if err != nil {
+		return event.Record{}, event.Top{}, fmt.Errorf("claim a session: %w", err)
+	}
+	s.bus.tell(notice{claimed: event.Claimed{Digest: event.DigestPID(record.PID), Generation: record.Generation}})
+	return record, event.Top{Position: s.bus.top}, nil
+}
+
+// permitted reports why a request must not be carried out, if so.
+func permitted(ctx context.Context, request interface{ Check() error }) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return request.Check()
+}

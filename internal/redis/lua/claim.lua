@@ -1,0 +1,49 @@
+-- Gives a session to an instance, unless it was lost too long ago, and tells its former
+-- one. A refused record is left as it is, and expires.
+--
+-- KEYS[1]  meta   KEYS[2]  room index   KEYS[3]  record   KEYS[4]  leases
+-- ARGV[1]  epoch to use if a new one begins
+-- ARGV[2]  channel   ARGV[3]  digest of the private id
+-- ARGV[4]  subject   ARGV[5]  instance
+-- ARGV[6]  how old a loss may be, in milliseconds
+-- ARGV[7]  how old the lease of an instance that is alive may be, in milliseconds
+-- Result   {}, or {epoch, sequence, previous epoch or '', its last sequence or 0,
+--           generation, sid, then for each room: room, position at which it was joined}
+
+local session, leases = KEYS[3], KEYS[4]
+local record = redis.call('HMGET', session, 'gen', 'sid', 'subject', 'instance', 'at', 'gone')
+local generation, sid, subject, owner, at, gone = unpack(record, 1, 6)
+if not generation or subject ~= ARGV[4] then return {} end
+
+-- A loss that was seen has its own time. Otherwise the owner's lease tells: the owner is
+-- alive, and the client is quicker to notice than it, or it crashed after its last
+-- heartbeat. Of an owner without a lease nothing later is known than its last write.
+local window, alive = tonumber(ARGV[6]), tonumber(ARGV[7])
+local now = milliseconds()
+local lease = redis.call('ZSCORE', leases, owner)
+if gone then
+  if now - tonumber(gone) > window then return {} end
+elseif lease then
+  if now - tonumber(lease) > math.max(window, alive) then return {} end
+elseif now - tonumber(at) > window then
+  return {}
+end
+
+-- Generations follow the clock so that one which a failover took back is not given out a
+-- second time: of two connections that both believe in it, neither would close.
+local top = stand(ARGV[1])
+generation = decimal(math.max(tonumber(generation) + 1, microseconds()))
+redis.call('HSET', session, 'gen', generation, 'instance', ARGV[5], 'at', decimal(now))
+redis.call('HDEL', session, 'gone')
+linger(session)
+
+local result = {top.epoch, decimal(top.seq), top.prev_epoch, top.prev_top, generation, sid}
+local fields = redis.call('HGETALL', session)
+for i = 1, #fields, 2 do
+  if string.sub(fields[i], 1, 2) == 'r:' then
+    table.insert(result, string.sub(fields[i], 3))
+    table.insert(result, fields[i + 1])
+  end
+end
+redis.call('PUBLISH', ARGV[2], 'C ' .. ARGV[3] .. ' ' .. generation)
+return result
