@@ -1,6 +1,8 @@
 package engineio_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -84,6 +86,28 @@ func TestOriginsOfWebsockets(t *testing.T) {
 		expectCORS(t, header, "", "Origin")
 	}
 	p.peer.expectOpen(t)
+}
+
+// The operator learns of the first page that was refused, and a stranger cannot fill the
+// log.
+func TestFirstRefusedOriginIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	h := start(t, func(o *engineio.Options) {
+		o.Origins = originsList
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	h.do("GET", "EIO=4&transport=polling", "", "Origin", page)
+	if log.Len() != 0 {
+		t.Errorf("an admitted page: %s", log.String())
+	}
+	h.do("GET", "EIO=4&transport=polling", "", "Origin", "http://localhost:5173"+strings.Repeat("x", 1000))
+	h.refusedUpgrade("EIO=4&transport=websocket", "Origin: https://evil.example\r\n")
+	_, said, _ := strings.Cut(log.String(), " ") // after the time
+	want := `level=WARN msg="a page was refused: the allowed origins do not hold its own; further refusals are only counted" origin=http://localhost:5173` +
+		strings.Repeat("x", 200-len("http://localhost:5173")) + "\n"
+	if said != want {
+		t.Errorf("the log says\n%s\nwant\n%s", said, want)
+	}
 }
 
 // Without the headers a page could not read the error's code.

@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,6 +18,8 @@ type Server struct {
 	sessions map[string]*Session // by id; also closed ones whose end a poll has yet to learn
 	live     int                 // sessions not yet ended
 	stopping bool
+
+	firstRefusal sync.Once // of a page of another origin
 
 	running sync.WaitGroup // one for each live session and for each goroutine of ours
 }
@@ -62,7 +65,7 @@ func (s *Server) serveHandshake(w http.ResponseWriter, r *http.Request, query pa
 		s.refuse(w, r, refuseMethod)
 	case (query.transport == transportWebsocket) != isUpgrade(r):
 		s.refuse(w, r, refuseRequest)
-	case !s.options.Origins.allows(r):
+	case !s.admitsPage(r):
 		s.refuse(w, r, refuseOrigin)
 	case query.revision == V3 && !s.options.EIO3:
 		s.refuse(w, r, refuseRevision)
@@ -93,7 +96,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, query para
 			s.refuse(w, r, refuseRequest)
 			return
 		}
-		if !s.options.Origins.allows(r) {
+		if !s.admitsPage(r) {
 			s.refuse(w, r, refuseOrigin)
 			return
 		}
@@ -107,6 +110,21 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, query para
 	default:
 		answerEmpty(w, http.StatusInternalServerError) // the reference's answer; the session is unharmed
 	}
+}
+
+// admitsPage applies the rule of origins, and tells the operator of the first page it
+// keeps out: in the browser that looks like any other failure. Once, since strangers could
+// fill the log; the metrics count the rest.
+func (s *Server) admitsPage(r *http.Request) bool {
+	if s.options.Origins.allows(r) {
+		return true
+	}
+	s.firstRefusal.Do(func() {
+		const limit = 200 // characters; the header is a stranger's
+		s.options.Logger.Warn("a page was refused: the allowed origins do not hold its own; further refusals are only counted",
+			"origin", fmt.Sprintf("%.*s", limit, r.Header.Get("Origin")))
+	})
+	return false
 }
 
 // admit counts the session in and makes it reachable under its id. Until the handshake
