@@ -37,6 +37,7 @@ func (s *server) updateApp(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// decodeAppUpdate reports all faults together.
 func decodeAppUpdate(body []byte) (appUpdate, error) {
 	fields, err := parseObject(body)
 	if err != nil {
@@ -61,32 +62,25 @@ func decodeAppUpdate(body []byte) (appUpdate, error) {
 			update.others = append(update.others, field)
 		}
 	}
-	if update.room, err = roomOf(workspace, app); err != nil {
-		return appUpdate{}, err
-	}
-	if _, err := requiredString("displayName", update.displayName); err != nil {
-		return appUpdate{}, err
-	}
 	// Old callers send a user they do not know as null or "".
 	if value := string(update.userID); value == "null" || value == `""` {
 		update.userID = nil
 	}
-	if err := checkUser(update.userID); err != nil {
-		return appUpdate{}, err
+	var faults []fault
+	update.room, faults = roomOf(workspace, app)
+	_, err = requiredString("displayName", update.displayName)
+	faults = append(append(faults, faultsOf(err)...), faultsOf(checkUser(update.userID))...)
+	if len(faults) > 0 {
+		return appUpdate{}, invalid(faults...)
 	}
 	return update, nil
 }
 
-func roomOf(workspace, app json.RawMessage) (event.Room, error) {
-	workspaceID, err := requiredString("workspaceId", workspace)
-	if err != nil {
-		return event.Room{}, err
-	}
-	appID, err := requiredString("appId", app)
-	if err != nil {
-		return event.Room{}, err
-	}
-	return event.NewRoom(workspaceID, appID)
+// roomOf reads both ids, and finds what is wrong with each.
+func roomOf(workspace, app json.RawMessage) (event.Room, []fault) {
+	workspaceID, workspaceErr := requiredID("workspaceId", workspace)
+	appID, appErr := requiredID("appId", app)
+	return event.Room{Workspace: workspaceID, App: appID}, append(faultsOf(workspaceErr), faultsOf(appErr)...)
 }
 
 func (u appUpdate) delivery() delivery {

@@ -60,13 +60,12 @@ func invalid(faults ...fault) *failure {
 	return &failure{kind: invalidField, detail: strings.Join(details, "; "), faults: faults}
 }
 
-// faultsOf are the faults of an error that invalid made, none of nil.
+// faultsOf are the fields that an error speaks of, none of nil.
 func faultsOf(err error) []fault {
-	var f *failure
-	if !errors.As(err, &f) {
+	if err == nil {
 		return nil
 	}
-	return f.faults
+	return classify(err).faults
 }
 
 // malformed is the failure of a body that is no JSON object, for the given reason.

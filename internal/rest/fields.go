@@ -32,6 +32,15 @@ func requiredString(name string, value json.RawMessage) (string, error) {
 	return text, nil
 }
 
+// requiredID decodes a field that must hold the id of a workspace or an app.
+func requiredID(name string, value json.RawMessage) (string, error) {
+	id, err := requiredString(name, value)
+	if err != nil {
+		return "", err
+	}
+	return id, event.CheckID(name, id)
+}
+
 func checkEvent(value json.RawMessage) error {
 	name, err := requiredString("event", value)
 	switch {
