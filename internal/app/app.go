@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -119,6 +120,7 @@ func New(options Options) *Instance {
 		Gatherer:   registry,
 		Logger:     options.Logger,
 		MaxPayload: cfg.Engine.MaxPayload,
+		Pages:      pages(options.Page),
 	})
 	return i
 }
@@ -160,26 +162,35 @@ func (i *Instance) serve(options rest.Options) {
 // routes says what is served where. It is no http.ServeMux, which tidies paths up by a
 // redirect: callers that follow one may turn a PUT into a GET, and ".." is a valid id.
 func (i *Instance) routes(api http.Handler) http.Handler {
-	client, page := playground.Client(), playground.Handler(i.options.Page)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := r.URL.Path
-		file, socket := cutSocketPath(path)
-		switch {
-		case socket && (file == "/socket.io.js" || file == "/socket.io.min.js"):
-			client.ServeHTTP(w, r)
-		case socket:
+		file, socket := cutSocketPath(r.URL.Path)
+		// Whoever asks for a script wants that or a plain 404, not the protocol's errors.
+		if socket && !strings.HasSuffix(file, ".js") && !strings.HasSuffix(file, ".js.map") {
 			i.engine.ServeHTTP(w, r)
-		case strings.HasPrefix(path, "/api/"), path == "/healthz", path == "/readyz", path == "/metrics":
-			api.ServeHTTP(w, r)
-		default:
-			page.ServeHTTP(w, r)
+			return
 		}
+		api.ServeHTTP(w, r)
 	})
+}
+
+// socketPaths are what Socket.IO is served on, with anything behind them.
+func socketPaths() []string { return []string{"/socket.io", "/api/socket/v1/socket.io"} }
+
+// pages is what browsers ask for: the page, and the client in both places where it is
+// looked for.
+func pages(options playground.Options) map[string]http.Handler {
+	all := playground.Files(options)
+	for name, file := range playground.Client() {
+		for _, path := range socketPaths() {
+			all[path+"/"+name] = file
+		}
+	}
+	return all
 }
 
 // cutSocketPath finds what stands behind one of the paths that Socket.IO is served on.
 func cutSocketPath(path string) (rest string, found bool) {
-	for _, prefix := range []string{"/socket.io", "/api/socket/v1/socket.io"} {
+	for _, prefix := range socketPaths() {
 		if rest, found := strings.CutPrefix(path, prefix); found && (rest == "" || rest[0] == '/') {
 			return rest, true
 		}
@@ -206,7 +217,9 @@ func (i *Instance) Start(ctx context.Context) error {
 	if err := i.listen(); err != nil {
 		return errors.Join(err, i.stops.run(ctx))
 	}
-	i.options.Logger.Info("serving", "address", i.listener.Addr().String(), "instance", i.options.Config.Instance)
+	cfg := i.options.Config
+	i.options.Logger.Info("serving", "address", i.listener.Addr().String(), "instance", cfg.Instance,
+		"store", storeName(cfg.Redis), "page", pageURL(cfg.Listen.Host, i.listener.Addr()))
 	return nil
 }
 
@@ -224,7 +237,7 @@ func (i *Instance) listen() error {
 	if i.listener == nil {
 		listener, err := net.Listen("tcp", net.JoinHostPort(listen.Host, strconv.Itoa(listen.Port)))
 		if err != nil {
-			return fmt.Errorf("listening: %w", err)
+			return fmt.Errorf("listening: %w", orAnother(err, "PORT"))
 		}
 		i.listener = listener
 	}
@@ -233,13 +246,30 @@ func (i *Instance) listen() error {
 	return nil
 }
 
+// orAnother says what to do about an address that is taken.
+func orAnother(err error, variable string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; set %s to another", err, variable)
+	}
+	return err
+}
+
+// pageURL is where a browser on this machine finds the page.
+func pageURL(host string, listening net.Addr) string {
+	_, port, _ := net.SplitHostPort(listening.String()) // a listener's own address
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/"
+}
+
 func (i *Instance) listenForOperators(address string) error {
 	if i.admin == nil {
 		return nil
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("listening for operators: %w", err)
+		return fmt.Errorf("listening for operators: %w", orAnother(err, "ROOMCAST_ADMIN_ADDR"))
 	}
 	i.serveOn(i.admin, listener)
 	i.stops.push("operators' server", i.admin.Shutdown)

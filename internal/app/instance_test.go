@@ -70,10 +70,21 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"GET", "/", 200, "text/html; charset=utf-8", "<!doctype html>"},
 		{"GET", "/playground/config.json", 200, jsonType, `{"panes":[{"label":"instance I","url":""}]}`},
-		{"GET", "/nothing", 404, "text/plain; charset=utf-8", "404 page not found"},
+		{"PUT", "/", 405, problemType, `{"type":"/problems/method-not-allowed"`},
+		{"POST", "/playground/app.js", 405, problemType, `{"type":"/problems/method-not-allowed"`},
+		{"GET", "/nothing", 404, problemType, `{"type":"/problems/not-found"`},
+		{"PUT", "/apps/", 404, problemType, `{"type":"/problems/not-found"`},
+		{"GET", "/playground/", 404, problemType, `{"type":"/problems/not-found"`},
+		{"GET", "/favicon.ico", 404, problemType, `{"type":"/problems/not-found"`},
 		{"GET", "/socket.io/socket.io.js", 200, scriptType, "/*!\n * Socket.IO v4."},
 		{"GET", "/socket.io/socket.io.min.js", 200, scriptType, "/*!\n * Socket.IO v4."},
 		{"GET", "/api/socket/v1/socket.io/socket.io.js", 200, scriptType, "/*!\n * Socket.IO v4."},
+		{"GET", "/socket.io/socket.io.esm.min.js", 200, scriptType, "/*!\n * Socket.IO v4."},
+		{"GET", "/api/socket/v1/socket.io/socket.io.esm.min.js", 200, scriptType, "/*!\n * Socket.IO v4."},
+		{"GET", "/socket.io/socket.io.msgpack.min.js", 404, problemType, `{"type":"/problems/not-found"`},
+		{"GET", "/socket.io/socket.io.min.js.map", 404, problemType, `{"type":"/problems/not-found"`},
+		{"GET", "/api/socket/v1/socket.io/socket.io.esm.min.js.map", 404, problemType, `{"type":"/problems/not-found"`},
+		{"POST", "/socket.io/socket.io.js", 405, problemType, `{"type":"/problems/method-not-allowed"`},
 		{"GET", "/socket.io/", 400, jsonType, `{"code":0,"message":"Transport unknown"}`},
 		{"GET", "/api/socket/v1/socket.io/x?transport=polling&sid=x", 400, jsonType, `{"code":1,"message":"Session ID unknown"}`},
 		{"GET", "/healthz", 200, jsonType, `{"status":"ok"}`},
@@ -90,6 +101,9 @@ func TestRoutes(t *testing.T) {
 		got := call(t, c.method, i.url+c.path, "")
 		if got.status != c.status || got.header.Get("Content-Type") != c.kind || !strings.HasPrefix(strings.ToLower(got.body), strings.ToLower(c.body)) {
 			t.Errorf("%s %s: %d %s %.100s", c.method, c.path, got.status, got.header.Get("Content-Type"), got.body)
+		}
+		if (got.status == http.StatusMethodNotAllowed) != (got.header.Get("Allow") == "GET, HEAD") {
+			t.Errorf("%s %s: %d, Allow %q", c.method, c.path, got.status, got.header.Get("Allow"))
 		}
 	}
 }

@@ -183,11 +183,12 @@ func TestStartFails(t *testing.T) {
 		"listening: listen tcp " + taken.Addr().String():               {"PORT=" + port, "ROOMCAST_ADMIN_ADDR=" + admin},
 		"listening for operators: listen tcp " + taken.Addr().String(): {"ROOMCAST_ADMIN_ADDR=" + taken.Addr().String()},
 	} {
+		variable, _, _ := strings.Cut(changes[0], "=")
 		before := goleak.IgnoreCurrent()
 		store := &watched{Store: newBus().Store()}
 		i := &instance{t: t, Instance: app.New(optionsOf(load(t, changes...), store))}
 		err := i.Start(t.Context())
-		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "address already in use") {
+		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "address already in use; set "+variable+" to another") {
 			t.Errorf("Start says %v, want %s", err, want)
 		}
 		if store.closed != 1 {

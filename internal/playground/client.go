@@ -3,7 +3,6 @@ package playground
 import (
 	_ "embed"
 	"net/http"
-	"path"
 )
 
 // ClientVersion is the version of the official socket.io-client that is served.
@@ -12,17 +11,17 @@ const ClientVersion = "4.8.4"
 //go:embed client/socket.io.min.js
 var clientScript []byte
 
-// Client serves the official client under the names that Socket.IO servers give it,
-// socket.io.js and socket.io.min.js, in whatever folder it is mounted. Other names are
-// answered 404.
-func Client() http.Handler {
+//go:embed client/socket.io.esm.min.js
+var clientModule []byte
+
+// Client is the official client under the names that Socket.IO servers give it:
+// socket.io.js and socket.io.min.js to load as a script, socket.io.esm.min.js to import as
+// a module.
+func Client() map[string]http.Handler {
 	script := newFile("socket.io.min.js", clientScript)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path.Base(r.URL.Path) {
-		case "socket.io.js", "socket.io.min.js":
-			script.ServeHTTP(w, r)
-		default:
-			http.NotFound(w, r)
-		}
-	})
+	return map[string]http.Handler{
+		"socket.io.js":         script,
+		"socket.io.min.js":     script,
+		"socket.io.esm.min.js": newFile("socket.io.esm.min.js", clientModule),
+	}
 }

@@ -33,28 +33,27 @@ type Pane struct {
 	URL string `json:"url"`
 }
 
-// Handler serves the page at /, and what belongs to it below /playground/. Other paths
-// are answered 404, other methods than GET and HEAD 405.
-func Handler(options Options) http.Handler {
+// Files is the page, at /, and what belongs to it below /playground/, by path. The handlers
+// answer GET and HEAD; other methods must not reach them.
+func Files(options Options) map[string]http.Handler {
 	if len(options.Panes) == 0 {
 		options.Panes = []Pane{{Label: "This instance"}}
 	}
 	// Strings cannot fail to encode.
 	panes, _ := json.Marshal(options)
 	policy := contentPolicy(options.Panes)
-	files := map[string]file{
-		"/":                       embedded("index.html"),
-		"/playground/app.js":      embedded("app.js"),
-		"/playground/style.css":   embedded("style.css"),
-		"/playground/icon.svg":    embedded("icon.svg"),
-		"/playground/config.json": newFile("config.json", panes),
+	return map[string]http.Handler{
+		"/":                       guarded(embedded("index.html"), policy),
+		"/playground/app.js":      guarded(embedded("app.js"), policy),
+		"/playground/style.css":   guarded(embedded("style.css"), policy),
+		"/playground/icon.svg":    guarded(embedded("icon.svg"), policy),
+		"/playground/config.json": guarded(newFile("config.json", panes), policy),
 	}
+}
+
+// guarded is a file of the page, with what browsers are to hold against intruders.
+func guarded(f file, policy string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f, ok := files[r.URL.Path]
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
 		header := w.Header()
 		header.Set("Content-Security-Policy", policy)
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -117,11 +116,6 @@ func newFile(name string, content []byte) file {
 
 func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		header.Set("Allow", "GET, HEAD")
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-		return
-	}
 	header.Set("Content-Type", f.kind)
 	header.Set("ETag", f.etag)
 	// The names stay the same from version to version, so a copy is asked after each time.

@@ -45,6 +45,11 @@ func (s *server) metrics() handle {
 		ErrorHandling: promhttp.ContinueOnError,
 		ErrorLog:      slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
 	})
+	return answeredBy(handler)
+}
+
+// answeredBy is a handler that says itself what goes wrong.
+func answeredBy(handler http.Handler) handle {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		handler.ServeHTTP(w, r)
 		return nil

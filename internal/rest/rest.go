@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -53,6 +54,9 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	// Logger gets what strangers must not see. Nil discards it.
 	Logger *slog.Logger
+	// Pages answer GET and HEAD at their exact paths, beside the API and not at the
+	// operators' address; what is wrong with a request for one is said as by the API.
+	Pages map[string]http.Handler
 	// MaxPayload bounds a request body in bytes; 0 means DefaultMaxPayload.
 	MaxPayload int
 	// BodyTimeout bounds how long a body may take to arrive; 0 means DefaultBodyTimeout.
@@ -77,17 +81,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// New serves everything: the API, and the operators' routes beside it.
+// New serves everything: the API and the pages, and the operators' routes beside them.
 func New(options Options) http.Handler {
 	s := &server{Options: options.withDefaults()}
-	return s.handler(append(s.api(), s.operations()...))
+	return s.handler(slices.Concat(s.api(), s.pages(), s.operations()))
 }
 
-// NewAPI serves the API alone, for when the operators' routes have an address of their
+// NewAPI serves the API and the pages alone, for when the operators' routes have an address of their
 // own.
 func NewAPI(options Options) http.Handler {
 	s := &server{Options: options.withDefaults()}
-	return s.handler(s.api())
+	return s.handler(append(s.api(), s.pages()...))
 }
 
 // NewAdmin serves the operators' routes alone, for an address of their own.
@@ -113,6 +117,18 @@ func (s *server) api() []route {
 		{label: "/api/v1/health/", path: "/api/v1/health", surface: health, methods: showHealth},
 		{label: updatesPath, path: updatesPath, surface: problem{}, methods: methods{http.MethodPost: s.createUpdate}},
 	}
+}
+
+// pages is what browsers ask for.
+func (s *server) pages() []route {
+	var routes []route
+	for path, page := range s.Pages {
+		routes = append(routes, route{
+			label: path, path: path, surface: problem{},
+			methods: methods{http.MethodGet: answeredBy(page)},
+		})
+	}
+	return routes
 }
 
 // operations is what operators and their machines ask.

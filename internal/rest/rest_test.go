@@ -94,6 +94,40 @@ func TestWrongMethod(t *testing.T) {
 	}
 }
 
+// Pages are served at their exact paths, beside the API and never at the operators' address.
+func TestPages(t *testing.T) {
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		_, _ = io.WriteString(w, "page")
+	})
+	with := func(o *rest.Options) { o.Pages = map[string]http.Handler{"/": page, "/a/b.js": page} }
+	f := newFixture(with)
+	for _, path := range []string{"/", "/a/b.js"} {
+		w := f.call("GET", path, "", "")
+		if w.Code != 200 || w.Body.String() != "page" || w.Header().Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: %d %v %s", path, w.Code, w.Header(), w.Body)
+		}
+		w = f.call("PUT", path, "", "")
+		check(t, w, 405, problemType, problem("method-not-allowed", "Method not allowed", 405, "this path takes GET, HEAD", ""))
+		if got := w.Header().Get("Allow"); got != "GET, HEAD" {
+			t.Errorf("PUT %s: Allow %q", path, got)
+		}
+	}
+	for _, path := range []string{"/a/", "/a/b.js/", "/a/b.JS"} {
+		check(t, f.call("GET", path, "", ""), 404, problemType, problem("not-found", "Not found", 404, "nothing is served at this path", ""))
+	}
+	options := rest.Options{Hub: f.channel, Metrics: f.ledger}
+	with(&options)
+	f.handler = rest.NewAPI(options)
+	if w := f.call("GET", "/", "", ""); w.Code != 200 {
+		t.Errorf("beside the API alone: %d", w.Code)
+	}
+	f.handler = rest.NewAdmin(options)
+	if w := f.call("GET", "/", "", ""); w.Code != 404 {
+		t.Errorf("at the operators' address: %d", w.Code)
+	}
+}
+
 // Paths are taken as sent: a redirect to a cleaned path would turn the PUT into a GET.
 func TestUnknownPath(t *testing.T) {
 	for _, path := range []string{
