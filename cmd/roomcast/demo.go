@@ -24,8 +24,11 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	port := flags.Int("port", 8080, "first `port` to try; the instances take it and the next free ones")
 	verbose := flags.Bool("verbose", false, "log everything, to standard error")
-	if code, done := parseFlags(flags, demoHelp, args, stdout, stderr); done {
+	if code, done := parseFlags(flags, help{usage: demoHelp}, args, stdout, stderr); done {
 		return code
+	}
+	if *port < 0 || *port > 65535 {
+		return misused(flags, fmt.Errorf("invalid value \"%d\" for flag -port: must be a whole number from 0 to 65535", *port), stderr)
 	}
 	cfg, err := config.Load([]string{"ROOMCAST_AUTH=" + config.AuthNone, "PORT=" + strconv.Itoa(*port)}, "")
 	if err != nil {
@@ -39,7 +42,7 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	logger := newLogger(stderr, cfg.Log)
 	running, err := app.NewDemo(cfg, build(), logger)
 	if err != nil {
-		fmt.Fprintf(stderr, "roomcast demo: %v\n", err)
+		fmt.Fprintf(stderr, "roomcast demo: %v\nSet -port to another.\n", err)
 		return exitFailed
 	}
 	if err := running.Start(ctx); err != nil {
@@ -48,5 +51,9 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	running.Explain(stdout)
 	<-ctx.Done()
-	return stop(ctx, logger, 5*time.Second, running.Stop)
+	code := stop(ctx, logger, 5*time.Second, running.Stop)
+	if code == exitOK {
+		fmt.Fprintln(stdout, "Stopped.")
+	}
+	return code
 }

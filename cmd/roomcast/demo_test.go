@@ -23,6 +23,9 @@ func TestDemo(t *testing.T) {
 		}
 	}
 	demo.stop(0)
+	if !strings.HasSuffix(demo.stdout.String(), "\nStopped.\n") {
+		t.Errorf("at the end it has printed\n%s", demo.stdout.String())
+	}
 	if demo.stderr.String() != "" {
 		t.Errorf("standard error:\n%s", demo.stderr.String())
 	}
@@ -38,7 +41,7 @@ func TestDemoVerbose(t *testing.T) {
 func TestDemoWithoutFreePorts(t *testing.T) {
 	environment(t)
 	code, stdout, stderr := command(t, "demo", "--port", "65534")
-	if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "roomcast demo: no 3 free ports from 65534 to ") {
+	if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "roomcast demo: no 3 free ports from 65534 to 65535: ") || !strings.HasSuffix(stderr, "\nSet -port to another.\n") {
 		t.Errorf("%d %q %q", code, stdout, stderr)
 	}
 }

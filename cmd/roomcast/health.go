@@ -16,28 +16,31 @@ import (
 
 const healthHelp = `Usage: roomcast health [flags]
 
-Asks the instance on this machine, found by the same environment variables as
-"roomcast serve", whether its process lives; exits with 0 if so, with 1 if not.
-It is meant for the health check of a container, which has no other tool.
+Asks the instance on this machine whether its process lives; exits with 0 if so,
+with 1 if not. It finds the instance as "roomcast serve" is told where to listen:
+by PORT, ROOMCAST_HOST and ROOMCAST_ADMIN_ADDR, from the environment or a .env
+file. It is meant for the health check of a container, which has no other tool.
 `
 
 func health(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("health", flag.ContinueOnError)
 	ready := flags.Bool("ready", false, "ask whether it is ready for clients instead (this depends on Redis)")
-	dotenv := flags.String("env-file", ".env", "`file` of variables for what the environment leaves unset")
-	if code, done := parseFlags(flags, healthHelp, args, stdout, stderr); done {
+	dotenv := dotenvFlag(flags)
+	if code, done := parseFlags(flags, help{usage: healthHelp}, args, stdout, stderr); done {
 		return code
 	}
-	cfg, err := config.Load(os.Environ(), *dotenv)
+	listen, err := config.LoadListen(os.Environ(), *dotenv)
 	if err != nil {
+		// Not the exit code of wrong use, which container runtimes reserve: with such a
+		// configuration no instance can be running.
 		fmt.Fprintf(stderr, "roomcast health: the configuration is wrong:\n%v\n", err)
-		return exitUsage
+		return exitFailed
 	}
 	path := "/healthz"
 	if *ready {
 		path = "/readyz"
 	}
-	if err := ask(ctx, "http://"+healthAddress(cfg.Listen)+path); err != nil {
+	if err := ask(ctx, "http://"+healthAddress(listen)+path); err != nil {
 		fmt.Fprintf(stderr, "roomcast health: %v\n", err)
 		return exitFailed
 	}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -11,8 +12,11 @@ import (
 	"syscall"
 )
 
-// version is set when a release is built.
-var version = "dev"
+// version and revision, the commit, are set by the linker when a release is built.
+var (
+	version  = "dev"
+	revision string
+)
 
 const usage = `Roomcast: a self-hosted Socket.IO collaboration server.
 
@@ -28,7 +32,12 @@ Commands:
   health    ask the instance on this machine whether it lives (for containers)
   version   print the version
 
-"roomcast <command> --help" says more.
+"roomcast help <command>" says more.
+`
+
+const versionHelp = `Usage: roomcast version
+
+Prints the version, and the commit it was built from if that is known.
 `
 
 // exit codes: 1 for what went wrong while running, 2 for what was asked wrongly.
@@ -51,26 +60,50 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
-	switch args[0] {
-	case "serve":
-		return serve(ctx, args[1:], stdout, stderr)
-	case "demo":
-		return demo(ctx, args[1:], stdout, stderr)
-	case "health":
-		return health(ctx, args[1:], stdout, stderr)
-	case "version", "--version":
-		fmt.Fprintln(stdout, "roomcast", version, revision())
-		return exitOK
-	case "help", "--help", "-h":
-		fmt.Fprint(stdout, usage)
-		return exitOK
+	name, args := args[0], args[1:]
+	switch name {
+	case "-version", "--version":
+		name = "version"
+	case "help", "-help", "--help", "-h":
+		if len(args) == 0 {
+			fmt.Fprint(stdout, usage)
+			return exitOK
+		}
+		name, args = args[0], []string{"-help"}
 	}
-	fmt.Fprintf(stderr, "roomcast: unknown command %q\n\n%s", args[0], usage)
+	switch name {
+	case "serve":
+		return serve(ctx, args, stdout, stderr)
+	case "demo":
+		return demo(ctx, args, stdout, stderr)
+	case "health":
+		return health(ctx, args, stdout, stderr)
+	case "version":
+		return printVersion(args, stdout, stderr)
+	}
+	fmt.Fprintf(stderr, "roomcast: unknown command %q\n\n%s", name, usage)
 	return exitUsage
 }
 
-// revision is the commit the binary was built from, if that is known.
-func revision() string {
+func printVersion(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("version", flag.ContinueOnError)
+	if code, done := parseFlags(flags, help{usage: versionHelp}, args, stdout, stderr); done {
+		return code
+	}
+	line := "roomcast " + version
+	if commit := commit(); commit != "" {
+		line += " (" + commit + ")"
+	}
+	fmt.Fprintln(stdout, line)
+	return exitOK
+}
+
+// commit is what the binary was built from, or "" where nobody knows: without the linker's
+// word, the go command's own.
+func commit() string {
+	if revision != "" {
+		return revision
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
@@ -78,5 +111,5 @@ func revision() string {
 			}
 		}
 	}
-	return "unknown"
+	return ""
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -16,9 +17,11 @@ import (
 const serveHelp = `Usage: roomcast serve [flags]
 
 Runs one instance until it gets SIGINT or SIGTERM; a second one ends it at once.
-It is configured by environment variables, and by a .env file in the working
-directory for those the environment does not set:
+It is configured by the environment variables below, and by a .env file in the
+working directory for those the environment does not set.
 
+Example:
+  REDIS_URL=redis://localhost:6379 ROOMCAST_AUTH=none roomcast serve
 `
 
 // stopPatience bounds going down, beyond the notice, before the process ends anyway.
@@ -26,8 +29,9 @@ const stopPatience = 20 * time.Second
 
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	dotenv := flags.String("env-file", ".env", "`file` of variables for what the environment leaves unset")
-	if code, done := parseFlags(flags, serveHelp+config.Describe(), args, stdout, stderr); done {
+	dotenv := dotenvFlag(flags)
+	help := help{usage: serveHelp, listed: "\nVariables:\n" + config.Describe()}
+	if code, done := parseFlags(flags, help, args, stdout, stderr); done {
 		return code
 	}
 	cfg, err := config.Load(os.Environ(), *dotenv)
@@ -73,7 +77,7 @@ func stop(ctx context.Context, logger *slog.Logger, patience time.Duration, stop
 }
 
 func build() app.Build {
-	return app.Build{Version: version, Revision: revision()}
+	return app.Build{Version: version, Revision: cmp.Or(commit(), "unknown")}
 }
 
 func newLogger(w io.Writer, cfg config.Log) *slog.Logger {

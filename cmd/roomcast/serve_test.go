@@ -14,7 +14,7 @@ func TestServeWantsAuthSaid(t *testing.T) {
 	environment(t, "PORT", freePort(t))
 	code, stdout, stderr := command(t, "serve")
 	want := "roomcast serve: the configuration is wrong:\n" +
-		"ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app\n"
+		"ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app; if that is meant, set ROOMCAST_AUTH=none\n"
 	if code != 2 || stdout != "" || stderr != want {
 		t.Errorf("%d %q\n%s", code, stdout, stderr)
 	}
@@ -28,7 +28,7 @@ func TestServeSaysAllFaultsTogether(t *testing.T) {
 		t.Errorf("%d %q\n%s", code, stdout, stderr)
 	}
 	for _, line := range []string{
-		`PORT="http": must be `, `ROOMCAST_EIO3="maybe": must be on or off`, `ROOMCAST_LOG_LEVEL="loud" (in my.env): must be `,
+		`PORT="http": must be `, `ROOMCAST_EIO3="maybe": must be on or off`, `ROOMCAST_LOG_LEVEL="loud" (in ` + file + `): must be `,
 		"REDIS_URL=(hidden): must be ", "ROOMCAST_AUTH: must be set", "ROOMCAST_PNIG_TIMEOUT: no such variable; did you mean ROOMCAST_PING_TIMEOUT?",
 	} {
 		if !strings.Contains(stderr, "\n"+line) {
@@ -63,7 +63,7 @@ func TestServeAndHealth(t *testing.T) {
 	if server.stdout.String() != "" {
 		t.Errorf("standard output: %s", server.stdout.String())
 	}
-	for _, said := range []string{"msg=serving address=127.0.0.1:" + port + " instance=north\n", `msg="going down" notice=0s` + "\n", "msg=down\n", "this instance is alone"} {
+	for _, said := range []string{"msg=serving address=127.0.0.1:" + port + " instance=north store=embedded page=http://127.0.0.1:" + port + "/\n", `msg="going down" notice=0s` + "\n", "msg=down\n", "this instance is alone"} {
 		if !strings.Contains(server.stderr.String(), said) {
 			t.Errorf("the log does not say %q:\n%s", said, server.stderr.String())
 		}
@@ -100,7 +100,7 @@ func TestServeOnATakenPort(t *testing.T) {
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	environment(t, "ROOMCAST_AUTH", "none", "ROOMCAST_HOST", "127.0.0.1", "PORT", port)
 	code, _, stderr := command(t, "serve")
-	if code != 1 || !strings.Contains(stderr, `level=ERROR msg="cannot start"`) || !strings.Contains(stderr, "address already in use") {
+	if code != 1 || !strings.Contains(stderr, `level=ERROR msg="cannot start"`) || !strings.Contains(stderr, "address already in use; set PORT to another") {
 		t.Errorf("%d %s", code, stderr)
 	}
 }
@@ -128,7 +128,21 @@ func TestServeWithoutItsRedis(t *testing.T) {
 func TestHealthWithAWrongConfiguration(t *testing.T) {
 	environment(t, "ROOMCAST_AUTH", "none", "PORT", "http")
 	code, stdout, stderr := command(t, "health")
-	if code != 2 || stdout != "" || !strings.HasPrefix(stderr, "roomcast health: the configuration is wrong:\nPORT=\"http\": must be ") {
+	if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "roomcast health: the configuration is wrong:\nPORT=\"http\": must be ") {
 		t.Errorf("%d %q %q", code, stdout, stderr)
 	}
+}
+
+// A container's health check must not turn unhealthy over what it does not need.
+func TestHealthNeedsTheAddressAlone(t *testing.T) {
+	port := freePort(t)
+	environment(t, "ROOMCAST_AUTH", "none", "ROOMCAST_HOST", "127.0.0.1", "PORT", port, "ROOMCAST_DRAIN_NOTICE", "0s")
+	server := launch(t, "serve")
+	eventually(t, "the instance is ready", func() bool { return status(t, "http://127.0.0.1:"+port+"/readyz") == http.StatusOK })
+	t.Setenv("ROOMCAST_AUTH", "")
+	t.Setenv("ROOMCAST_EIO3", "maybe")
+	if code, stdout, stderr := command(t, "health"); code != 0 || stdout != "ok\n" || stderr != "" {
+		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+	server.stop(0)
 }

@@ -20,22 +20,32 @@ func TestUsage(t *testing.T) {
 		{"help", 0, usage, ""},
 		{"--help", 0, usage, ""},
 		{"-h", 0, usage, ""},
-		{"version", 0, "roomcast dev ", ""},
-		{"--version", 0, "roomcast dev ", ""},
+		{"version", 0, "roomcast dev", ""},
+		{"--version", 0, "roomcast dev", ""},
+		{"version --help", 0, versionHelp, ""},
+		{"version now", 2, "", "roomcast version: unexpected argument \"now\"\nTry \"roomcast help version\".\n"},
+		{"help serve", 0, serveHelp, ""},
+		{"--help demo", 0, demoHelp, ""},
+		{"help health", 0, healthHelp, ""},
+		{"help version", 0, versionHelp, ""},
+		{"help serv", 2, "", "roomcast: unknown command \"serv\"\n\n" + usage},
+		{"help help", 2, "", "roomcast: unknown command \"help\"\n\n" + usage},
 		{"serv", 2, "", "roomcast: unknown command \"serv\"\n\n" + usage},
 		{"-serve", 2, "", "roomcast: unknown command \"-serve\"\n\n" + usage},
 		{"serve --help", 0, serveHelp, ""},
 		{"serve -h", 0, serveHelp, ""},
 		{"demo --help", 0, demoHelp, ""},
 		{"health --help", 0, healthHelp, ""},
-		{"serve --port 80", 2, "", "roomcast serve: flag provided but not defined: -port\nTry \"roomcast serve --help\".\n"},
-		{"serve now", 2, "", "roomcast serve: unexpected argument \"now\"\nTry \"roomcast serve --help\".\n"},
-		{"serve --env-file", 2, "", "roomcast serve: flag needs an argument: -env-file\nTry \"roomcast serve --help\".\n"},
-		{"demo --port x", 2, "", "roomcast demo: invalid value \"x\" for flag -port: parse error\nTry \"roomcast demo --help\".\n"},
-		{"demo --port 70000", 2, "", "roomcast demo: PORT=\"70000\": must be a whole number from 0 to 65535\n"},
-		{"demo --port -1", 2, "", "roomcast demo: PORT=\"-1\": must be a whole number from 0 to 65535\n"},
-		{"demo 8080", 2, "", "roomcast demo: unexpected argument \"8080\"\nTry \"roomcast demo --help\".\n"},
-		{"health --verbose", 2, "", "roomcast health: flag provided but not defined: -verbose\nTry \"roomcast health --help\".\n"},
+		{"serve --port 80", 2, "", "roomcast serve: flag provided but not defined: -port\nTry \"roomcast help serve\".\n"},
+		{"serve -env-file gone.env", 2, "", "roomcast serve: invalid value \"gone.env\" for flag -env-file: there is no such file\nTry \"roomcast help serve\".\n"},
+		{"health -env-file gone.env", 2, "", "roomcast health: invalid value \"gone.env\" for flag -env-file: there is no such file\nTry \"roomcast help health\".\n"},
+		{"serve now", 2, "", "roomcast serve: unexpected argument \"now\"\nTry \"roomcast help serve\".\n"},
+		{"serve --env-file", 2, "", "roomcast serve: flag needs an argument: -env-file\nTry \"roomcast help serve\".\n"},
+		{"demo --port x", 2, "", "roomcast demo: invalid value \"x\" for flag -port: parse error\nTry \"roomcast help demo\".\n"},
+		{"demo --port 70000", 2, "", "roomcast demo: invalid value \"70000\" for flag -port: must be a whole number from 0 to 65535\nTry \"roomcast help demo\".\n"},
+		{"demo --port -1", 2, "", "roomcast demo: invalid value \"-1\" for flag -port: must be a whole number from 0 to 65535\n"},
+		{"demo 8080", 2, "", "roomcast demo: unexpected argument \"8080\"\nTry \"roomcast help demo\".\n"},
+		{"health --verbose", 2, "", "roomcast health: flag provided but not defined: -verbose\nTry \"roomcast help health\".\n"},
 	} {
 		code, stdout, stderr := command(t, strings.Fields(c.args)...)
 		if code != c.code || !begins(stdout, c.stdout) || !begins(stderr, c.stderr) {
@@ -68,6 +78,9 @@ func TestHelpIsWhole(t *testing.T) {
 		}
 	}
 	_, help, _ := command(t, "serve", "--help")
+	if !strings.Contains(help, "\nFlags:\n") || strings.Index(help, "\nFlags:\n") > strings.Index(help, "\nVariables:\n") {
+		t.Errorf("the flags are lost behind the variables:\n%s", help)
+	}
 	for _, variable := range config.Variables() {
 		if !strings.Contains(help, "  "+variable.Name+" (") {
 			t.Errorf("%s is not in the help of serve", variable.Name)

@@ -20,6 +20,7 @@ const (
 	demoHost = "127.0.0.1"
 	// demoPorts is how many ports from the first on are tried.
 	demoPorts = 100
+	maxPort   = 65535
 )
 
 // Demo is several instances in one process, on one embedded store.
@@ -67,15 +68,16 @@ func localhost(listener net.Listener) string {
 // listenInARow takes the first free ports from first on; any port if first is 0.
 func listenInARow(first int) ([]net.Listener, error) {
 	var listeners []net.Listener
-	var last error
-	for port := first; port < first+demoPorts && len(listeners) < demoInstances; port++ {
+	var failed error
+	last := min(first+demoPorts-1, maxPort)
+	for port := first; port <= last && len(listeners) < demoInstances; port++ {
 		try := port
 		if first == 0 {
 			try = 0
 		}
 		listener, err := net.Listen("tcp", net.JoinHostPort(demoHost, strconv.Itoa(try)))
 		if err != nil {
-			last = err
+			failed = err
 			continue
 		}
 		listeners = append(listeners, listener)
@@ -86,7 +88,7 @@ func listenInARow(first int) ([]net.Listener, error) {
 	for _, listener := range listeners {
 		_ = listener.Close()
 	}
-	return nil, fmt.Errorf("no %d free ports from %d to %d: %w", demoInstances, first, first+demoPorts-1, last)
+	return nil, fmt.Errorf("no %d free ports from %d to %d: %w", demoInstances, first, last, failed)
 }
 
 // Start starts all instances.
@@ -134,9 +136,12 @@ curl -X PUT %[3]s/api/v1/apps/ -d '{"workspaceId":"demo","appId":"board","displa
 3. Connect your own client, any Socket.IO version:
 
    const socket = io("%[1]s");
-   socket.emit("application", {event: "SUBSCRIBE", payload: {workspaceId: "demo", appId: "board"}});
+   socket.on("connect", () => {
+     socket.emit("application", {event: "SUBSCRIBE", payload: {workspaceId: "demo", appId: "board"}});
+   });
    socket.on("workspace_demo_app_board", (update) => console.log(update));
 
-Everybody on this machine may connect; nobody else can. Stop with Ctrl-C.
+Programs on this machine may connect, and this page; pages of other origins and other
+machines cannot. Stop with Ctrl-C.
 `, d.urls[0], d.urls[1], d.urls[2])
 }

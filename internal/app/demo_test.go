@@ -72,7 +72,7 @@ func TestDemoDoesWhatItExplains(t *testing.T) {
 	if got.status != http.StatusOK {
 		t.Errorf("curl would get %d %s", got.status, got.body)
 	}
-	name := regexp.MustCompile(`socket\.on\("([^"]+)"`).FindStringSubmatch(text.String())[1]
+	name := regexp.MustCompile(`socket\.on\("(workspace_[^"]+)"`).FindStringSubmatch(text.String())[1]
 	for _, client := range clients {
 		client.wants(`^42\["` + name + `",\{"event":"UPDATE_APP",.*"displayName":"Hello from C"`)
 	}
@@ -123,7 +123,7 @@ func TestDemoTakesTheNextFreePorts(t *testing.T) {
 func TestDemoWithoutFreePorts(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	_, err := app.NewDemo(load(t, "PORT=65534"), metrics.BuildInfo{}, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.HasPrefix(err.Error(), "no 3 free ports from 65534 to ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "no 3 free ports from 65534 to 65535: ") {
 		t.Errorf("it says %v", err)
 	}
 	goleak.VerifyNone(t, before)

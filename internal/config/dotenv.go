@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -17,14 +16,14 @@ const maxDotenv = 64 << 10
 
 // dotenv is what a .env file says.
 type dotenv struct {
-	name   string // for faults
+	name   string // for faults: the path as it was given
 	values map[string]string
 }
 
 // readDotenv never touches the process environment, which other code would then read
 // behind this package's back.
 func readDotenv(path string) (dotenv, *Fault) {
-	file := dotenv{name: filepath.Base(path)}
+	file := dotenv{name: path}
 	if path == "" {
 		return file, nil
 	}

@@ -41,8 +41,8 @@ func TestFaults(t *testing.T) {
 		"ROOMCAST_HISTORY_TTL=59s":          `ROOMCAST_HISTORY_TTL="59s": must be a duration in whole milliseconds from 1m to 24h, such as 1500ms, 25s or 2m`,
 		"ROOMCAST_DRAIN_NOTICE=-1s":         `ROOMCAST_DRAIN_NOTICE="-1s": must be a duration in whole milliseconds from 0s to 5m, such as 1500ms, 25s or 2m`,
 		"ROOMCAST_AUTH=off":                 `ROOMCAST_AUTH="off": must be none`,
-		"ROOMCAST_AUTH=jwt":                 `ROOMCAST_AUTH="jwt": identity is not built in yet; set none explicitly: with none, everyone who can reach this server may read and change every app`,
-		"ROOMCAST_AUTH=":                    `ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app`,
+		"ROOMCAST_AUTH=jwt":                 `ROOMCAST_AUTH="jwt": identity is not built in yet: with none, everyone who can reach this server may read and change every app; if that is meant, set ROOMCAST_AUTH=none`,
+		"ROOMCAST_AUTH=":                    `ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app; if that is meant, set ROOMCAST_AUTH=none`,
 		"ROOMCAST_LOG_LEVEL=INFO":           `ROOMCAST_LOG_LEVEL="INFO": must be debug, info, warn or error`,
 		"ROOMCAST_LOG_FORMAT=xml":           `ROOMCAST_LOG_FORMAT="xml": must be text, json or auto`,
 
@@ -67,6 +67,17 @@ func TestFaults(t *testing.T) {
 		"REDIS_MASTER=main":                     `REDIS_MASTER="main": needs REDIS_SENTINELS`,
 		"REDIS_SENTINELS=a:26379":               `REDIS_SENTINELS="a:26379": needs REDIS_MASTER`,
 		"REDIS_SENTINELS=a,b:26379":             `REDIS_SENTINELS="a,b:26379": must be host:port, or several with commas between`,
+		"redis_url=redis://:hunter2@h":          `redis_url: no such variable; did you mean REDIS_URL?`,
+		"REDIS_URI=redis://:hunter2@h":          `REDIS_URI: no such variable; did you mean REDIS_URL?`,
+		"REDIS_PASSWD=hunter2":                  `REDIS_PASSWD: no such variable; did you mean REDIS_PASSWORD?`,
+		"REDIS_SENTINEL=a:1":                    `REDIS_SENTINEL: no such variable; did you mean REDIS_SENTINELS?`,
+		"REDIS_HSOT=h":                          `REDIS_HSOT: no such variable; did you mean REDIS_HOST?`,
+		"REDIS_USER=me":                         `REDIS_USER: no such variable; the user stands in REDIS_URL, as in redis://user:password@host`,
+		"REDIS_USERNAME=me":                     `REDIS_USERNAME: no such variable; the user stands in REDIS_URL, as in redis://user:password@host`,
+		"REDIS_DB=1":                            `REDIS_DB: no such variable; the database stands in REDIS_URL, as in redis://host/1`,
+		"redis_database=1":                      `redis_database: no such variable; the database stands in REDIS_URL, as in redis://host/1`,
+		"REDIS_TLS=true":                        `REDIS_TLS: no such variable; TLS stands in REDIS_URL, as in rediss://host`,
+		"REDIS_SSL=true":                        `REDIS_SSL: no such variable; TLS stands in REDIS_URL, as in rediss://host`,
 		"ROOMCAST_PING_INTERVALL=1s":            `ROOMCAST_PING_INTERVALL: no such variable; did you mean ROOMCAST_PING_INTERVAL?`,
 		"ROOMCAST_HSITORY_SIZE=20":              `ROOMCAST_HSITORY_SIZE: no such variable; did you mean ROOMCAST_HISTORY_SIZE?`,
 		"ROOMCAST_PORT=9000":                    `ROOMCAST_PORT: no such variable; did you mean PORT?`,
@@ -106,7 +117,7 @@ func TestAllFaultsTogether(t *testing.T) {
 	want := `PORT="x" (in .env): must be a whole number from 0 to 65535
 REDIS_URL=(hidden) (in .env): must be redis://[[user]:password@]host[:port][/database], or the same with rediss:// for TLS
 ROOMCAST_EIO3="yes": must be on or off
-ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app
+ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app; if that is meant, set ROOMCAST_AUTH=none
 REDIS_MASTER="m": cannot stand beside REDIS_URL; set one or the other
 ROOMCAST_CHANEL (in .env): no such variable; did you mean ROOMCAST_CHANNEL?`
 	if err == nil || err.Error() != want {
@@ -134,11 +145,26 @@ func TestFaultyFile(t *testing.T) {
 			t.Errorf("%.60q\n got %v\nwant %s", text, err, want)
 		}
 	}
-	folder := filepath.Join(t.TempDir(), ".env")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := config.Load([]string{"ROOMCAST_AUTH=none"}, folder); err == nil || !strings.HasPrefix(err.Error(), ".env: cannot be read: ") {
+	folder := t.TempDir()
+	if _, err := config.Load([]string{"ROOMCAST_AUTH=none"}, folder); err == nil || !strings.HasPrefix(err.Error(), folder+": cannot be read: ") {
 		t.Errorf("an unreadable file must be a fault, got %v", err)
 	}
+}
+
+// Of several files of one name a fault has to say which: it names the path as it was given.
+func TestFaultsNameThePath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "staging.env")
+	if err := os.WriteFile(path, []byte("PORT=http\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := config.Load([]string{"ROOMCAST_AUTH=none"}, path)
+	if want := `PORT="http" (in ` + path + `): must be a whole number from 0 to 65535`; err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+// What other programs and images set is theirs, and what is set to nothing is not set.
+func TestOtherRedisNamesAreLeftAlone(t *testing.T) {
+	mustLoad(t, "", "ROOMCAST_AUTH=none", "REDIS_VERSION=7.4.1", "REDIS_DOWNLOAD_URL=http://download.example", "REDIS_ARGS=--save",
+		"REDIS_SERVICE_HOST=10.0.0.2", "REDIS_DB=", "REDISTRIBUTE=1")
 }

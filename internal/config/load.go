@@ -28,12 +28,13 @@ func Load(environ []string, dotenvPath string) (Config, error) {
 		faults = append(faults, *fault)
 	}
 	d := &draft{given: merge(environ, file)}
-	faults = append(faults, d.parse()...)
+	faults = append(faults, d.parse(table())...)
 	// Faults of what is missing would mislead while part of the file is unread.
 	if fault == nil {
 		faults = append(faults, d.check(faults)...)
 	}
 	faults = append(faults, unknown(d.given)...)
+	faults = append(faults, unknownRedis(d.given)...)
 	if len(faults) > 0 {
 		return Config{}, faults
 	}
@@ -41,10 +42,25 @@ func Load(environ []string, dotenvPath string) (Config, error) {
 	return d.Config, nil
 }
 
-// parse fills the draft from the table, defaults first.
-func (d *draft) parse() Faults {
+// LoadListen reads, as Load does, where an instance listens, and looks at nothing else:
+// whoever asks how an instance is needs neither its secrets nor a sound configuration.
+func LoadListen(environ []string, dotenvPath string) (Listen, error) {
 	var faults Faults
-	for _, spec := range table() {
+	file, fault := readDotenv(dotenvPath)
+	if fault != nil {
+		faults = append(faults, *fault)
+	}
+	d := &draft{given: merge(environ, file)}
+	if faults = append(faults, d.parse(listenVariables())...); len(faults) > 0 {
+		return Listen{}, faults
+	}
+	return d.Listen, nil
+}
+
+// parse fills the draft from rows of the table, defaults first.
+func (d *draft) parse(rows []spec) Faults {
+	var faults Faults
+	for _, spec := range rows {
 		if spec.Default != "" {
 			spec.rule.set(d, spec.Default)
 		}
@@ -88,10 +104,10 @@ func (d *draft) checkAuth(add func(variable, reason string)) {
 	switch d.Access.Auth {
 	case "":
 		if _, given := d.given["ROOMCAST_AUTH"]; !given {
-			add("ROOMCAST_AUTH", "must be set, and only none is possible yet: "+consequence)
+			add("ROOMCAST_AUTH", "must be set, and only none is possible yet: "+consequence+"; if that is meant, set ROOMCAST_AUTH=none")
 		}
 	case authJWT:
-		add("ROOMCAST_AUTH", "identity is not built in yet; set none explicitly: "+consequence)
+		add("ROOMCAST_AUTH", "identity is not built in yet: "+consequence+"; if that is meant, set ROOMCAST_AUTH=none")
 	}
 }
 

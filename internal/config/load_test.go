@@ -16,14 +16,14 @@ import (
 	"github.com/roomcast/roomcast/internal/config"
 )
 
-// load reads environ and a .env file holding dotenv.
+// load reads environ and a file .env of the working directory holding dotenv.
 func load(t *testing.T, dotenv string, environ ...string) (config.Config, error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), ".env")
-	if err := os.WriteFile(path, []byte(dotenv), 0o600); err != nil {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(".env", []byte(dotenv), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return config.Load(environ, path)
+	return config.Load(environ, ".env")
 }
 
 func mustLoad(t *testing.T, dotenv string, environ ...string) config.Config {
@@ -104,6 +104,22 @@ func TestEverythingSet(t *testing.T) {
 	}
 	if c := mustLoad(t, "", "ROOMCAST_AUTH=none", "ROOMCAST_ALLOWED_ORIGINS=*"); !c.Access.Origins.Any {
 		t.Error("* must allow any origin")
+	}
+}
+
+// Whoever asks how an instance is has its address and need not have the rest.
+func TestLoadListen(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(".env", []byte("ROOMCAST_ADMIN_ADDR=:9090\nPORT=1\nROOMCAST_TYPO=1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := config.LoadListen([]string{"PORT=9000", "REDIS_URL=none of its business", "ROOMCAST_EIO3=maybe"}, ".env")
+	if want := (config.Listen{Port: 9000, Admin: ":9090"}); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	_, err = config.LoadListen([]string{"PORT=http", "ROOMCAST_EIO3=maybe"}, "")
+	if want := `PORT="http": must be a whole number from 0 to 65535`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -7,10 +7,15 @@ import (
 	"strings"
 )
 
-const prefix = "ROOMCAST_"
+const (
+	prefix      = "ROOMCAST_"
+	redisPrefix = "REDIS_"
+	// misspelt is up to how many typing errors a REDIS_ name counts as one of ours.
+	misspelt = 2
+)
 
 // unknown finds misspelt names: a setting that is silently ignored is worse than none.
-// Bare names are not judged, the environment is full of them. Values stay unsaid, since
+// Bare names are not judged here, the environment is full of them. Values stay unsaid, since
 // an unknown name may well hold a secret.
 func unknown(given map[string]setting) Faults {
 	names := make(map[string]bool)
@@ -29,6 +34,47 @@ func unknown(given map[string]setting) Faults {
 		faults = append(faults, Fault{Variable: name, given: setting{source: given[name].source}, Reason: reason})
 	}
 	return faults
+}
+
+// unknownRedis finds names of the REDIS_ family that were probably meant for this server.
+// Others of that family are left alone: images and platforms set some of their own.
+func unknownRedis(given map[string]setting) Faults {
+	var faults Faults
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if given[name].value == "" || !strings.HasPrefix(strings.ToUpper(name), redisPrefix) {
+			continue
+		}
+		if reason := redisReason(name); reason != "" {
+			faults = append(faults, Fault{Variable: name, given: setting{source: given[name].source}, Reason: "no such variable; " + reason})
+		}
+	}
+	return faults
+}
+
+// redisReason says what to set instead of the name, or nothing if it is ours, or nobody's.
+func redisReason(name string) string {
+	upper := strings.ToUpper(name)
+	switch upper {
+	case "REDIS_USER", "REDIS_USERNAME":
+		return "the user stands in REDIS_URL, as in redis://user:password@host"
+	case "REDIS_DB", "REDIS_DATABASE":
+		return "the database stands in REDIS_URL, as in redis://host/1"
+	case "REDIS_TLS", "REDIS_SSL":
+		return "TLS stands in REDIS_URL, as in rediss://host"
+	}
+	best, least := "", misspelt
+	for _, spec := range redisVariables() {
+		if name == spec.Name {
+			return ""
+		}
+		if d := distance(upper, spec.Name); strings.HasPrefix(spec.Name, redisPrefix) && d <= least {
+			best, least = spec.Name, d-1
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "did you mean " + best + "?"
 }
 
 // nearest is the known name that is probably meant, or "". The prefix is left out of the

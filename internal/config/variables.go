@@ -67,7 +67,7 @@ func Describe() string {
 // table declares each variable once: reading, faults and documentation are made from it.
 func table() []spec {
 	var rows []spec
-	for _, part := range [][]spec{listenVariables(), redisVariables(), engineVariables(), limitVariables(), accessVariables(), logVariables()} {
+	for _, part := range [][]spec{listenVariables(), nameVariables(), redisVariables(), engineVariables(), limitVariables(), accessVariables(), logVariables()} {
 		rows = append(rows, part...)
 	}
 	return rows
@@ -91,6 +91,11 @@ func listenVariables() []spec {
 			host(func(d *draft) *string { return &d.Listen.Host })),
 		row("ROOMCAST_ADMIN_ADDR", "", "", "Serve metrics and health on this address and no longer on `PORT`",
 			address(func(d *draft) *string { return &d.Listen.Admin })),
+	}
+}
+
+func nameVariables() []spec {
+	return []spec{
 		row("ENVIRONMENT", "development", "", "Name of the deployment, for the log; anything but `development` also makes `ROOMCAST_LOG_FORMAT=auto` write JSON",
 			characters(64, "._-", func(d *draft) *string { return &d.Environment })),
 		row("ROOMCAST_INSTANCE_ID", "", "", "Name of this instance, unlike that of every other one; unset: 8 random characters at each start",
