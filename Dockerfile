@@ -8,8 +8,9 @@ RUN go mod download
 COPY cmd cmd
 COPY internal internal
 ARG VERSION=dev
+ARG REVISION=
 # No cgo, so that the binary needs nothing of the image it runs in.
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /roomcast ./cmd/roomcast
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION} -X main.revision=${REVISION}" -o /roomcast ./cmd/roomcast
 
 # Nothing else is in the image: no shell, no package manager, nothing to patch.
 FROM scratch

@@ -5,12 +5,13 @@ FUZZ_TIME             ?= 10s
 BENCH_TIME            ?= 1s
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -X main.version=$(VERSION)
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -X main.version=$(VERSION) -X main.revision=$(REVISION)
 # The version is in the name, so that a new one is installed when the line above changes.
 GOLANGCI_LINT := .tools/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test lint fmt fuzz bench cover up down clean
+.PHONY: help build build-aloud demo run test lint fmt fuzz bench cover up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,11 +19,20 @@ help: ## List the targets
 build: ## Build bin/roomcast
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/roomcast ./cmd/roomcast
 
-demo: ## Three instances in one process, no Redis needed; says what to try
-	go run ./cmd/roomcast demo
+# Says so first: the first build downloads the modules and takes its time.
+build-aloud:
+	@echo 'building…'
+	@$(MAKE) --no-print-directory --silent build
 
-run: ## One instance, configured by the environment and .env
-	go run -ldflags "$(LDFLAGS)" ./cmd/roomcast serve
+# The binary itself and not "go run", which reports Ctrl-C as a failure. `exec`, so that no
+# shell stands between that Ctrl-C and the binary.
+demo: build-aloud ## Three instances in one process, no Redis needed; PORT=9000 for other ports
+	@exec ./bin/roomcast demo $(if $(PORT),-port '$(PORT)')
+
+# No balancer has to notice that it goes down, unless a notice is asked for.
+run: build-aloud ## One instance, configured by the environment and .env; needs ROOMCAST_AUTH=none
+	@grep -Eqs '^(export )?ROOMCAST_DRAIN_NOTICE=' .env || \
+	export ROOMCAST_DRAIN_NOTICE="$${ROOMCAST_DRAIN_NOTICE-0s}"; exec ./bin/roomcast serve
 
 test: ## Vet, all tests under the race detector, with real clients, Redis, HAProxy and Chromium
 	test/prepare.sh
@@ -46,7 +56,7 @@ cover: ## Unit tests with coverage, written to cover.out
 	go tool cover -func cover.out | tail -n 1
 
 up: ## Redis, three instances and a balancer in Docker, on http://localhost:8080
-	VERSION=$(VERSION) docker compose up --build --detach --wait
+	VERSION=$(VERSION) REVISION=$(REVISION) docker compose up --build --detach --wait
 
 down: ## Stop them
 	docker compose down
