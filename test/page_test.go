@@ -29,6 +29,10 @@ func TestThePageInABrowser(t *testing.T) {
 			Label, State, Socket, Deliveries, Text string
 			Markup                                 int
 		}
+		Blunders struct {
+			Stale   bool
+			SendsTo string
+		}
 		Errors   []string
 		Overflow int
 	}
@@ -45,6 +49,12 @@ func TestThePageInABrowser(t *testing.T) {
 		if pane.Markup != 0 {
 			t.Errorf("pane %s took text of an update for markup", pane.Label)
 		}
+	}
+	if saw.Blunders.Stale {
+		t.Error("the last answer stands beside fields that cannot be sent")
+	}
+	if saw.Blunders.SendsTo != "Send to instance A" {
+		t.Errorf("the button says %q", saw.Blunders.SendsTo)
 	}
 	if len(saw.Errors) != 0 {
 		t.Errorf("the browser complained: %q", saw.Errors)

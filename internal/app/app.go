@@ -78,7 +78,8 @@ type Instance struct {
 // New wires an instance without starting anything that outlives a failure.
 func New(options Options) *Instance {
 	if len(options.Page.Panes) == 0 {
-		options.Page.Panes = []playground.Pane{{Label: "instance " + options.Config.Instance}}
+		here := "instance " + options.Config.Instance
+		options.Page = playground.Options{Here: here, Panes: []playground.Pane{{Label: here}}}
 	}
 	i := &Instance{options: options, failed: make(chan error, 2)}
 	cfg := &options.Config

@@ -50,7 +50,7 @@ func NewDemo(cfg config.Config, build Build, logger *slog.Logger) (*Demo, error)
 		cfg.Listen.Admin, cfg.Drain.Notice = "", 0
 		d.instances = append(d.instances, New(Options{
 			Config: cfg, Store: bus.Store(), Build: build,
-			Page:     playground.Options{Panes: panes[:2]},
+			Page:     playground.Options{Here: panes[n].Label, Panes: panes[:2]},
 			Logger:   logger.With("instance", cfg.Instance),
 			Listener: listener,
 		}))

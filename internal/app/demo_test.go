@@ -82,8 +82,9 @@ func TestDemoDoesWhatItExplains(t *testing.T) {
 func TestDemoPagesReachTwoInstances(t *testing.T) {
 	d := startDemo(t, 0)
 	urls := d.URLs()
-	want := `{"panes":[{"label":"instance A","url":"` + urls[0] + `"},{"label":"instance B","url":"` + urls[1] + `"}]}`
-	for _, page := range urls {
+	panes := `"panes":[{"label":"instance A","url":"` + urls[0] + `"},{"label":"instance B","url":"` + urls[1] + `"}]}`
+	for n, page := range urls {
+		want := `{"here":"instance ` + []string{"A", "B", "C"}[n] + `",` + panes
 		if got := call(t, http.MethodGet, page+"/playground/config.json", "").body; strings.TrimSpace(got) != want {
 			t.Errorf("the page of %s connects to %s", page, got)
 		}

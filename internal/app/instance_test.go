@@ -69,7 +69,7 @@ func TestRoutes(t *testing.T) {
 		kind, body   string // Content-Type, and what the body begins with
 	}{
 		{"GET", "/", 200, "text/html; charset=utf-8", "<!doctype html>"},
-		{"GET", "/playground/config.json", 200, jsonType, `{"panes":[{"label":"instance I","url":""}]}`},
+		{"GET", "/playground/config.json", 200, jsonType, `{"here":"instance I","panes":[{"label":"instance I","url":""}]}`},
 		{"PUT", "/", 405, problemType, `{"type":"/problems/method-not-allowed"`},
 		{"POST", "/playground/app.js", 405, problemType, `{"type":"/problems/method-not-allowed"`},
 		{"GET", "/nothing", 404, problemType, `{"type":"/problems/not-found"`},

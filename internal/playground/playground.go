@@ -19,6 +19,9 @@ var page embed.FS
 
 // Options says what the page shows.
 type Options struct {
+	// Here names, for people, the instance that serves the page and takes its updates;
+	// optional.
+	Here string `json:"here,omitempty"`
 	// Panes are the instances the page connects to, one client for each. Without any it
 	// is the instance that serves the page.
 	Panes []Pane `json:"panes"`

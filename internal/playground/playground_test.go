@@ -13,7 +13,7 @@ import (
 	"github.com/roomcast/roomcast/internal/playground"
 )
 
-var twoPanes = playground.Options{Panes: []playground.Pane{
+var twoPanes = playground.Options{Here: "Instance <one>", Panes: []playground.Pane{
 	{Label: "Instance one"},
 	{Label: `Instance <two> "2"`, URL: "http://127.0.0.1:8081"},
 }}
@@ -153,7 +153,7 @@ func TestNothingInline(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	_, body := ask(t, page(twoPanes), "GET", "/playground/config.json")
-	want := `{"panes":[{"label":"Instance one","url":""},{"label":"Instance \u003ctwo\u003e \"2\"","url":"http://127.0.0.1:8081"}]}`
+	want := `{"here":"Instance \u003cone\u003e","panes":[{"label":"Instance one","url":""},{"label":"Instance \u003ctwo\u003e \"2\"","url":"http://127.0.0.1:8081"}]}`
 	if body != want {
 		t.Errorf("\n got %s\nwant %s", body, want)
 	}

@@ -36,6 +36,19 @@ async function visit(page) {
   return seen;
 }
 
+// What the page says of mistakes, as they are typed.
+async function blunder(page) {
+  await page.locator('#answer').waitFor({ timeout: patience });
+  await page.getByLabel('More fields').fill('{"colour": ');
+  await page.locator('#send-status').getByText('More fields is not JSON').waitFor({ timeout: patience });
+  const stale = await page.locator('#answer').isVisible();
+  await page.getByLabel('App', { exact: true }).fill('no/slash');
+  await page.locator('#room-status').getByText('An id has').waitFor({ timeout: patience });
+  await page.getByLabel('App', { exact: true }).fill('board');
+  await page.getByLabel('More fields').fill('{}');
+  return { stale, sendsTo: await page.locator('#submit').innerText() };
+}
+
 async function main() {
   // Chromium refuses its sandbox to root, which is who runs in a container.
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
@@ -45,6 +58,7 @@ async function main() {
     page.on('pageerror', (error) => errors.push(String(error)));
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
     const panes = await visit(page);
+    const blunders = await blunder(page);
     await page.screenshot({ path: path.join(folder, 'page.png'), fullPage: true });
 
     await page.setViewportSize({ width: 360, height: 740 });
@@ -53,7 +67,7 @@ async function main() {
     const overflow = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
-    console.log(JSON.stringify({ displayName, panes, errors, overflow }));
+    console.log(JSON.stringify({ displayName, panes, blunders, errors, overflow }));
   } finally {
     await browser.close();
   }

@@ -56,7 +56,7 @@ class Pane {
 
     socket.on("connect", () => this.connected(socket));
     socket.on("connect_error", (error) => {
-      this.broken(socket, socket.active ? "retrying" : "refused", `No connection: ${error.message}`);
+      this.broken(socket, socket.active ? "retrying" : "refused", whyNotConnected(socket, error));
     });
     socket.on("disconnect", (reason) => {
       this.broken(socket, socket.active ? "reconnecting" : "closed", `Connection lost: ${reason}`);
@@ -212,6 +212,11 @@ class Pane {
   }
 }
 
+/** In people's words: "xhr poll error" is all the client says of a server that is away. */
+function whyNotConnected(socket, error) {
+  return socket.active ? "The server does not answer, trying again …" : `No connection: ${error.message}`;
+}
+
 function deliveryRow(data) {
   const now = new Date();
   const time = make("time", now.toLocaleTimeString([], { hour12: false }) + "." + String(now.getMilliseconds()).padStart(3, "0"));
@@ -265,6 +270,7 @@ class RoomForm {
       this.read();
     });
     this.form.addEventListener("change", () => this.read());
+    this.form.addEventListener("input", () => this.check()); // entering a room waits for the end of typing
     window.addEventListener("hashchange", () => {
       this.take(roomOfAddress());
       this.show();
@@ -274,10 +280,11 @@ class RoomForm {
   show() {
     this.form.elements.workspace.value = this.room.workspace;
     this.form.elements.app.value = this.room.app;
-    say(byId("room-status"), "");
+    this.check();
   }
 
-  read() {
+  /** Whether both ids are sound; says so beside them. */
+  check() {
     const { workspace, app } = this.form.elements;
     let sound = true;
     for (const input of [workspace, app]) {
@@ -285,12 +292,19 @@ class RoomForm {
       input.setAttribute("aria-invalid", String(!valid));
       sound &&= valid;
     }
-    if (!sound) {
+    if (sound) {
+      say(byId("room-status"), "");
+    } else {
       say(byId("room-status"), "An id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -", "bad");
-      return;
     }
-    say(byId("room-status"), "");
-    this.take({ workspace: workspace.value, app: app.value });
+    return sound;
+  }
+
+  read() {
+    if (this.check()) {
+      const { workspace, app } = this.form.elements;
+      this.take({ workspace: workspace.value, app: app.value });
+    }
   }
 
   take(room) {
@@ -340,6 +354,7 @@ class SendForm {
     const faulty = body instanceof Error;
     this.form.elements.extra.setAttribute("aria-invalid", String(faulty));
     if (faulty) {
+      this.refuse(body);
       return;
     }
     if (byId("send-status").classList.contains("bad")) {
@@ -347,6 +362,12 @@ class SendForm {
     }
     const quoted = body.replaceAll("'", "'\\''");
     byId("curl").textContent = `curl -X PUT ${location.origin}/api/v1/apps/ -H 'Content-Type: application/json' -d '${quoted}'`;
+  }
+
+  /** What was answered before must not look like the answer to what cannot be sent. */
+  refuse(error) {
+    say(byId("send-status"), error.message, "bad");
+    byId("answer").hidden = true;
   }
 
   async copy() {
@@ -365,7 +386,7 @@ class SendForm {
     const answer = byId("answer");
     const body = this.body();
     if (body instanceof Error) {
-      say(status, body.message, "bad");
+      this.refuse(body);
       this.form.elements.extra.focus();
       return;
     }
@@ -405,6 +426,9 @@ async function start() {
     throw new Error(`/playground/config.json answered ${response.status}.`);
   }
   const config = await response.json();
+  if (config.here) {
+    byId("submit").textContent = `Send to ${config.here}`;
+  }
   for (const place of config.panes) {
     panes.push(new Pane(place, rooms.room));
   }
