@@ -185,7 +185,7 @@ func TestClient(t *testing.T) {
 			t.Errorf("%s does not begin with %q", shippedAs, licence)
 		}
 	}
-	for name, part := range map[string]string{"client/README.md": "socket.io-client " + playground.ClientVersion, "client/LICENSE": "The MIT License (MIT)"} {
+	for name, part := range map[string]string{"client/README.md": "socket.io-client " + playground.ClientVersion, "client/LICENSE": "The MIT License (MIT)", "../../README.md": "the client " + playground.ClientVersion + " that Roomcast serves"} {
 		text, err := os.ReadFile(name)
 		if err != nil || !strings.Contains(string(text), part) {
 			t.Errorf("%s has to say %q (%v)", name, part, err)
