@@ -136,7 +136,7 @@ func engineVariables() []spec {
 		row("ROOMCAST_UPGRADE_TIMEOUT", "10s", "duration", "Time for an upgrade from polling to websocket to finish",
 			duration(shortest, longest, func(d *draft) *time.Duration { return &d.Engine.UpgradeTimeout })),
 		row("ROOMCAST_MAX_PAYLOAD", "1000000", "bytes", "Largest message of a client and largest REST body",
-			whole(1000, 100_000_000, "bytes", func(d *draft) *int { return &d.Engine.MaxPayload })),
+			whole(1000, 3_000_000, "bytes", func(d *draft) *int { return &d.Engine.MaxPayload })),
 	}
 }
 

@@ -101,3 +101,28 @@ func TestAPublishIDOfAnotherPublicationIsNoFaultOfTheChannel(t *testing.T) {
 		}
 	})
 }
+
+// Two hundred clients that subscribe while the store hangs once waited for minutes behind
+// one another, though the instance knew that it was deaf.
+func TestADeafHubRefusesSeatsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, observed, store := startFaulty(t, newBus().Store(), everySecond)
+		room := newRoom(t, "w", "a")
+		store.setDeaf(true)
+		release := store.blockReads("top")
+		defer release()
+		time.Sleep(5 * time.Second)
+		began := time.Now()
+		for range 200 {
+			if outcome := join(t, h.Admit(&listener{}), room, event.Position{}); !errors.Is(outcome.Err, hub.ErrUnavailable) {
+				t.Fatalf("a join came to %+v", outcome)
+			}
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the refusals took %s", waited)
+		}
+		if members := observed.members.Load(); members != 0 {
+			t.Errorf("%d seats are left", members)
+		}
+	})
+}

@@ -2,8 +2,10 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
@@ -28,6 +30,11 @@ func (s *Seating) join(ctx context.Context, room event.Room, since event.Positio
 	}
 	if len(s.taken) >= s.hub.options.RoomsPerMember {
 		s.answer(reply(Outcome{Err: ErrTooManyRooms}))
+		return
+	}
+	if err := s.hub.Ready(); errors.Is(err, errDeaf) {
+		// Known already, and waiting for a read to fail would keep a clerk from others.
+		s.answer(reply(Outcome{Err: err}))
 		return
 	}
 	taken := &seat{seating: s, room: room}
@@ -70,7 +77,7 @@ type catchingUp struct {
 
 // catchUp reads the top and what the room had since, or a RESYNC in its place.
 func (h *Hub) catchUp(ctx context.Context, room event.Room, since event.Position) (catchingUp, error) {
-	if err := h.line.awaitBaseline(ctx); err != nil {
+	if err := h.awaitStart(ctx); err != nil {
 		return catchingUp{}, err
 	}
 	top, err := h.tops.read(ctx)
@@ -90,6 +97,16 @@ func (h *Hub) catchUp(ctx context.Context, room event.Room, since event.Position
 		return h.resyncInstead(room, history.top, "history_gone"), nil
 	}
 	return history, nil
+}
+
+// startPatience is how long a join waits for an instance that has just been started and
+// has not heard the channel yet.
+const startPatience = 2 * time.Second
+
+func (h *Hub) awaitStart(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	return h.line.awaitBaseline(ctx)
 }
 
 func (h *Hub) resyncInstead(room event.Room, top event.Top, cause string) catchingUp {

@@ -242,7 +242,7 @@ func TestJoinBeforeTheChannelIsHeardWaitsForIt(t *testing.T) {
 		if err := h.Admit(l).Join(room, event.Position{}, replyTo(outcomes)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Second) // of the bubble: the store is asked again and again
+		time.Sleep(time.Second) // of the bubble: the store is asked again and again
 		expect(t, l)
 
 		store.onRead(nil)

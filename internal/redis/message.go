@@ -9,7 +9,8 @@ import (
 	"github.com/roomcast/roomcast/internal/event"
 )
 
-// maxMessage bounds a message on the channel, in bytes; several times what REST accepts.
+// maxMessage bounds a message on the channel, in bytes: more than any REST body may have,
+// whose largest configurable bound is 3,000,000.
 const maxMessage = 4 << 20
 
 // message is what one message on the channel says: an event, a claim, or else a heartbeat.
