@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"time"
+
 	"github.com/roomcast/roomcast/internal/event"
 )
 
@@ -23,6 +25,10 @@ func (b *bus) Subscribed() {
 
 // Interrupted implements event.Sink.
 func (b *bus) Interrupted(cause error) {
+	if b.line.position().IsZero() {
+		b.options.Logger.Warn("cannot reach the channel yet, trying on", "error", cause)
+		return
+	}
 	b.options.Logger.Warn("lost the channel, trying again", "error", cause)
 }
 
@@ -72,10 +78,17 @@ func (b *bus) Heartbeat(beat event.Heartbeat) {
 // this instance's can be concerned.
 func (b *bus) Claimed(event.Claimed) {}
 
+// complaintInterval is how often unreadable publications are logged at most: whoever makes
+// one as a rule makes many.
+const complaintInterval = time.Minute
+
 // Rejected implements event.Sink.
 func (b *bus) Rejected(cause error) {
 	b.options.Observer.Heard("malformed")
-	b.options.Logger.Debug("skipped an unreadable publication", "error", cause)
+	if now := time.Now(); now.Sub(b.complained) >= complaintInterval {
+		b.complained = now
+		b.options.Logger.Warn("skipped an unreadable publication; more of them are only counted for a while", "error", cause)
+	}
 }
 
 // dispatch posts an event to the workers that have members in its room.

@@ -70,6 +70,8 @@ type Hub struct {
 	line   line
 	health health
 
+	complained time.Time // of an unreadable publication; owned by the goroutine that hears the channel
+
 	ctx     context.Context // ends with Stop
 	cancel  context.CancelFunc
 	hearing sync.WaitGroup // the feed and the heartbeat
