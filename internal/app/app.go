@@ -75,7 +75,8 @@ type Instance struct {
 	stops    stack
 }
 
-// New wires an instance without starting anything that outlives a failure.
+// New wires an instance. The library behind Socket.IO 1 and 2 has one goroutine from here
+// on; Start, when it fails, and Stop end it.
 func New(options Options) *Instance {
 	if len(options.Page.Panes) == 0 {
 		here := "instance " + options.Config.Instance

@@ -70,15 +70,9 @@ func (p *payload) nextSeparated() (incoming, bool, error) {
 // units, as JavaScript strings do.
 func (p *payload) nextCounted() (incoming, bool, error) {
 	for {
-		if len(p.rest) == 0 {
-			first := !p.done
-			p.done = true
-			if first {
-				return incoming{}, true, fmt.Errorf("%w: empty payload", errMalformed)
-			}
-			return incoming{}, false, nil
+		if end, err := p.ended(); end {
+			return incoming{}, err != nil, err
 		}
-		p.done = true
 		length, err := p.takeLength()
 		if err != nil {
 			return incoming{}, true, err
@@ -95,6 +89,19 @@ func (p *payload) nextCounted() (incoming, bool, error) {
 		packet, err := decodeText(V3, text)
 		return packet, true, err
 	}
+}
+
+// ended reports the end of a revision-3 payload, which is an error in an empty one.
+func (p *payload) ended() (bool, error) {
+	empty := !p.done
+	p.done = true // from now on it is known to have held something, or to have been refused
+	switch {
+	case len(p.rest) > 0:
+		return false, nil
+	case empty:
+		return true, fmt.Errorf("%w: empty payload", errMalformed)
+	}
+	return true, nil
 }
 
 // maxLengthDigits bounds a length prefix: bodies are bounded far below it.
@@ -123,15 +130,9 @@ func (p *payload) takeLength() (int, error) {
 // nextBinary reads revision 3's binary form: 00 (text) or 01 (bytes), the length in bytes
 // as raw digits 0 to 9, ff, then the packet.
 func (p *payload) nextBinary() (incoming, bool, error) {
-	if len(p.rest) == 0 {
-		first := !p.done
-		p.done = true
-		if first {
-			return incoming{}, true, fmt.Errorf("%w: empty payload", errMalformed)
-		}
-		return incoming{}, false, nil
+	if end, err := p.ended(); end {
+		return incoming{}, err != nil, err
 	}
-	p.done = true
 	kind := p.rest[0]
 	length, used := 0, 1
 	for used < len(p.rest) && p.rest[used] <= 9 && used <= maxLengthDigits {

@@ -22,16 +22,6 @@ func (b *Batch) Len() int { return len(b.events) }
 // Events are the batch's events in order; the slice is not to be changed.
 func (b *Batch) Events() []*Event { return b.events }
 
-// Last is the highest position in the batch, zero if none of its events has one.
-func (b *Batch) Last() Position {
-	for i := len(b.events) - 1; i >= 0; i-- {
-		if !b.events[i].Position.IsZero() {
-			return b.events[i].Position
-		}
-	}
-	return Position{}
-}
-
 // In is the batch in one form, encoded at the first asking.
 func (b *Batch) In(form Form) *Encoded { return &b.forms[form] }
 

@@ -64,27 +64,8 @@ func TestBatchJoinsInOrder(t *testing.T) {
 
 func TestBatchOfNone(t *testing.T) {
 	batch := event.NewBatch()
-	if batch.Len() != 0 || len(batch.In(event.Bare).Frames()) != 0 || len(batch.In(event.Bare).Texts()) != 0 || !batch.Last().IsZero() {
-		t.Errorf("empty batch: %q %q %v", batch.In(event.Bare).Frames(), batch.In(event.Bare).Texts(), batch.Last())
-	}
-}
-
-func TestBatchLast(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		events []*event.Event
-		want   event.Position
-	}{
-		{"nothing", nil, event.Position{}},
-		{"one", []*event.Event{delivery(5, `{}`)}, event.Position{Epoch: "e", Sequence: 5}},
-		{"rising", []*event.Event{delivery(5, `{}`), delivery(7, `{}`)}, event.Position{Epoch: "e", Sequence: 7}},
-		{"stranger behind", []*event.Event{delivery(5, `{}`), delivery(0, `{}`)}, event.Position{Epoch: "e", Sequence: 5}},
-		{"reply behind", []*event.Event{delivery(5, `{}`), event.NewReply("r", []byte(`{}`)), event.NewAck(1, []byte(`{}`))}, event.Position{Epoch: "e", Sequence: 5}},
-		{"strangers alone", []*event.Event{delivery(0, `{}`), event.NewReply("r", []byte(`{}`))}, event.Position{}},
-	} {
-		if got := event.NewBatch(c.events...).Last(); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
+	if batch.Len() != 0 || len(batch.In(event.Bare).Frames()) != 0 || len(batch.In(event.Bare).Texts()) != 0 {
+		t.Errorf("empty batch: %q %q", batch.In(event.Bare).Frames(), batch.In(event.Bare).Texts())
 	}
 }
 
