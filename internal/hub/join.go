@@ -100,8 +100,8 @@ func (h *Hub) catchUp(ctx context.Context, room event.Room, since event.Position
 }
 
 // startPatience is how long a join waits for an instance that has just been started and
-// has not heard the channel yet.
-const startPatience = 2 * time.Second
+// has not heard the channel yet: longer than the longest pause between two of its attempts.
+const startPatience = 5 * time.Second
 
 func (h *Hub) awaitStart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
