@@ -23,9 +23,11 @@ type Config struct {
 	Engine  Engine
 	Limits  Limits
 	History History
-	Drain   Drain
-	Access  Access
-	Log     Log
+	// Recovery is how a client continues its session on another connection.
+	Recovery Recovery
+	Drain    Drain
+	Access   Access
+	Log      Log
 }
 
 // Listen is where the instance is reached.
@@ -63,11 +65,23 @@ type History struct {
 	TTL   time.Duration
 }
 
+// Recovery is how a client whose connection was lost continues its session.
+type Recovery struct {
+	On bool
+	// Window is how long after the loss a session can be continued.
+	Window time.Duration
+	// ReplayBytes bounds the missed events that are sent again, in bytes of JSON; at most
+	// half of what a connection's backlog holds.
+	ReplayBytes int
+}
+
 // Drain is how an instance goes down.
 type Drain struct {
 	// Notice is how long it still accepts connections after it has stopped being ready,
 	// so that a balancer sees that first.
 	Notice time.Duration
+	// Over is the time over which the websockets are closed, one by one.
+	Over time.Duration
 }
 
 // AuthNone lets everyone who reaches the server read and publish. It is never the

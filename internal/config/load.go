@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // draft is a Config while it is read: with the values that only mean something beside
@@ -93,6 +94,7 @@ func (d *draft) check(already Faults) Faults {
 		// largest update at once, again after each of its reconnects.
 		add("ROOMCAST_BACKLOG_BYTES", "must be at least ROOMCAST_MAX_PAYLOAD, which is "+strconv.Itoa(d.Engine.MaxPayload))
 	}
+	d.checkContinuity(add)
 	if d.adminClashes() {
 		add("ROOMCAST_ADMIN_ADDR", "must differ from the address of PORT and ROOMCAST_HOST; leave it unset to serve metrics and health there")
 	}
@@ -111,6 +113,22 @@ func (d *draft) checkAuth(add func(variable, reason string)) {
 	}
 }
 
+// checkContinuity refuses a history that cannot keep what recovery promises.
+func (d *draft) checkContinuity(add func(variable, reason string)) {
+	if d.Recovery.On && d.History.TTL < d.Recovery.Window+historySpare {
+		add("ROOMCAST_HISTORY_TTL", "must be at least a minute longer than ROOMCAST_RECOVERY_WINDOW, which is "+brief(d.Recovery.Window)+
+			": what a client missed must still be there when it returns")
+	}
+	if d.Recovery.ReplayBytes > d.Limits.BacklogBytes/2 {
+		add("ROOMCAST_REPLAY_BYTES", "must be at most half of ROOMCAST_BACKLOG_BYTES, which is "+strconv.Itoa(d.Limits.BacklogBytes)+
+			": a replay must not fill the backlog that live events need")
+	}
+}
+
+// historySpare is how much longer than the window events are kept: a session is lost some
+// time before anybody notices, and the clocks of Redis and of instances differ.
+const historySpare = time.Minute
+
 func (d *draft) adminClashes() bool {
 	host, port, err := net.SplitHostPort(d.Listen.Admin)
 	if err != nil || port == "0" || port != strconv.Itoa(d.Listen.Port) {
@@ -123,6 +141,9 @@ func (d *draft) adminClashes() bool {
 func (d *draft) finish() {
 	d.Redis = d.redis.resolve()
 	d.Log.JSON = d.logFormat == "json" || d.logFormat == "auto" && d.Environment != "development"
+	if d.Recovery.ReplayBytes == 0 {
+		d.Recovery.ReplayBytes = d.Limits.BacklogBytes / 2
+	}
 	if d.Instance == "" {
 		d.Instance = strings.ToLower(rand.Text()[:8])
 	}

@@ -58,9 +58,12 @@ func TestDefaults(t *testing.T) {
 		},
 		Limits:  config.Limits{BacklogBytes: 1 << 20, MaxSessions: 100_000, RoomsPerSession: 100},
 		History: config.History{Size: 1000, Bytes: 1 << 20, TTL: 10 * time.Minute},
-		Drain:   config.Drain{Notice: 3 * time.Second},
-		Access:  config.Access{Auth: "none"},
-		Log:     config.Log{Level: slog.LevelInfo},
+		Recovery: config.Recovery{
+			On: true, Window: 2 * time.Minute, ReplayBytes: 1 << 19,
+		},
+		Drain:  config.Drain{Notice: 3 * time.Second, Over: 15 * time.Second},
+		Access: config.Access{Auth: "none"},
+		Log:    config.Log{Level: slog.LevelInfo},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("defaults\n got %+v\nwant %+v", c, want)
@@ -76,7 +79,8 @@ func TestEverythingSet(t *testing.T) {
 		"ROOMCAST_PING_INTERVAL=300ms", "ROOMCAST_PING_TIMEOUT=1.5s", "ROOMCAST_CONNECT_TIMEOUT=10m",
 		"ROOMCAST_UPGRADE_TIMEOUT=100ms", "ROOMCAST_MAX_PAYLOAD=1000", "ROOMCAST_BACKLOG_BYTES=1000",
 		"ROOMCAST_MAX_SESSIONS=1", "ROOMCAST_ROOMS_PER_SESSION=2", "ROOMCAST_HISTORY_SIZE=10",
-		"ROOMCAST_HISTORY_BYTES=2000", "ROOMCAST_HISTORY_TTL=1m", "ROOMCAST_DRAIN_NOTICE=0",
+		"ROOMCAST_HISTORY_BYTES=2000", "ROOMCAST_HISTORY_TTL=1m", "ROOMCAST_DRAIN_NOTICE=0", "ROOMCAST_DRAIN=1m",
+		"ROOMCAST_RECOVERY=off", "ROOMCAST_RECOVERY_WINDOW=5s", "ROOMCAST_REPLAY_BYTES=500",
 		"ROOMCAST_ALLOWED_ORIGINS=https://App.example.com:443, http://[::1]:3000,http://h:80,capacitor://localhost,https://app.example.com",
 		"ROOMCAST_LOG_LEVEL=debug", "REDIS_URL=redis://h")
 	want := config.Config{
@@ -94,6 +98,10 @@ func TestEverythingSet(t *testing.T) {
 		},
 		Limits:  config.Limits{BacklogBytes: 1000, MaxSessions: 1, RoomsPerSession: 2},
 		History: config.History{Size: 10, Bytes: 2000, TTL: time.Minute},
+		Recovery: config.Recovery{
+			Window: 5 * time.Second, ReplayBytes: 500,
+		},
+		Drain: config.Drain{Over: time.Minute},
 		Access: config.Access{Auth: "none", Origins: config.Origins{
 			List: []string{"https://app.example.com", "http://[::1]:3000", "http://h", "capacitor://localhost"},
 		}},
@@ -101,6 +109,9 @@ func TestEverythingSet(t *testing.T) {
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("\n got %+v\nwant %+v", c, want)
+	}
+	if c := mustLoad(t, "", "ROOMCAST_AUTH=none", "ROOMCAST_BACKLOG_BYTES=2000001"); c.Recovery.ReplayBytes != 1_000_000 {
+		t.Errorf("a replay has %d bytes, want half of the backlog", c.Recovery.ReplayBytes)
 	}
 	if c := mustLoad(t, "", "ROOMCAST_AUTH=none", "ROOMCAST_ALLOWED_ORIGINS=*"); !c.Access.Origins.Any {
 		t.Error("* must allow any origin")

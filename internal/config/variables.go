@@ -67,7 +67,7 @@ func Describe() string {
 // table declares each variable once: reading, faults and documentation are made from it.
 func table() []spec {
 	var rows []spec
-	for _, part := range [][]spec{listenVariables(), nameVariables(), redisVariables(), engineVariables(), limitVariables(), accessVariables(), logVariables()} {
+	for _, part := range [][]spec{listenVariables(), nameVariables(), redisVariables(), engineVariables(), limitVariables(), continuityVariables(), accessVariables(), logVariables()} {
 		rows = append(rows, part...)
 	}
 	return rows
@@ -148,14 +148,27 @@ func limitVariables() []spec {
 			whole(1, 10_000_000, "sessions", func(d *draft) *int { return &d.Limits.MaxSessions })),
 		row("ROOMCAST_ROOMS_PER_SESSION", "100", "rooms", "Rooms one session may be in",
 			whole(1, 10_000, "rooms", func(d *draft) *int { return &d.Limits.RoomsPerSession })),
+	}
+}
+
+func continuityVariables() []spec {
+	return []spec{
+		row("ROOMCAST_RECOVERY", "on", "", "Let clients of Socket.IO 4.6 and later continue their session after a lost connection; their events then have an offset as extra last argument",
+			onOff(func(d *draft) *bool { return &d.Recovery.On })),
+		row("ROOMCAST_RECOVERY_WINDOW", "2m", "duration", "How long after the loss a session can be continued",
+			duration(time.Second, 12*time.Hour, func(d *draft) *time.Duration { return &d.Recovery.Window })),
+		row("ROOMCAST_REPLAY_BYTES", "", "bytes", "Most bytes of missed events that are sent again to a returning client; unset: half of `ROOMCAST_BACKLOG_BYTES`, which is the most it may be",
+			whole(500, 1<<29, "bytes", func(d *draft) *int { return &d.Recovery.ReplayBytes })),
 		row("ROOMCAST_HISTORY_SIZE", "1000", "events", "Events that a room keeps for clients that were away",
 			whole(10, 100_000, "events", func(d *draft) *int { return &d.History.Size })),
 		row("ROOMCAST_HISTORY_BYTES", "1048576", "bytes", "Bytes of events that a room keeps",
 			whole(1000, 1<<30, "bytes", func(d *draft) *int { return &d.History.Bytes })),
-		row("ROOMCAST_HISTORY_TTL", "10m", "duration", "How long a room keeps an event",
+		row("ROOMCAST_HISTORY_TTL", "10m", "duration", "How long a room keeps an event; at least `ROOMCAST_RECOVERY_WINDOW` and a minute",
 			duration(time.Minute, 24*time.Hour, func(d *draft) *time.Duration { return &d.History.TTL })),
 		row("ROOMCAST_DRAIN_NOTICE", "3s", "duration", "Time between no longer being ready and no longer accepting, when going down",
 			duration(0, 5*time.Minute, func(d *draft) *time.Duration { return &d.Drain.Notice })),
+		row("ROOMCAST_DRAIN", "15s", "duration", "Time over which websockets are closed, one by one, when going down; fewer than 20 a second are not spread further",
+			duration(0, 10*time.Minute, func(d *draft) *time.Duration { return &d.Drain.Over })),
 	}
 }
 
