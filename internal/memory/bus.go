@@ -43,6 +43,7 @@ type Bus struct {
 
 	mu        sync.Mutex // guards everything below and inside; held for moments only
 	top       event.Position
+	previous  event.Position // where the epoch before ended
 	index     index
 	ids       ids
 	records   records
@@ -57,7 +58,7 @@ func NewBus(options Options) *Bus {
 	return &Bus{
 		options: options,
 		top: event.Position{
-			Epoch: strings.ToLower(rand.Text()[:8]),
+			Epoch: newEpoch(),
 			// As in Redis, so that numbers look the same wherever they come from.
 			Sequence: uint64(time.Now().UnixMicro()),
 		},
@@ -68,8 +69,13 @@ func NewBus(options Options) *Bus {
 	}
 }
 
+func newEpoch() string { return strings.ToLower(rand.Text()[:8]) }
+
 // Store is access to the bus for one instance.
 func (b *Bus) Store() *Store { return &Store{bus: b} }
+
+// standing is where the sequence stands. It is called under mu.
+func (b *Bus) standing() event.Top { return event.Top{Position: b.top, Previous: b.previous} }
 
 func (b *Bus) publish(publication event.Publication, now time.Time) (event.Receipt, error) {
 	b.mu.Lock()
