@@ -94,9 +94,14 @@ func (v *guest) lose() {
 // again comes back with what the guest has kept.
 func (v *guest) again(t *testing.T, h *hub.Hub) *guest {
 	t.Helper()
+	synctest.Wait()
 	opening := hub.Opening{PID: v.welcome().pid}
 	if offset := v.offset(t); offset != "" {
-		opening.Offset = position(t, offset)
+		at, err := event.ParseOffset(offset)
+		if err != nil {
+			t.Fatalf("%q: %v", offset, err)
+		}
+		opening.Offset = at
 	}
 	back := open(t, h, opening)
 	synctest.Wait()
@@ -143,15 +148,15 @@ func TestASessionIsContinuedOnAnotherInstance(t *testing.T) {
 	})
 }
 
-// A client that has got nothing yet has no offset to show.
-func TestASessionWithoutAnOffsetIsContinuedFromEachJoin(t *testing.T) {
+// A client that has got no update yet stands at its answers.
+func TestASessionWithoutUpdatesIsContinuedFromItsJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := twoHubs(t)
 		one, two := newRoom(t, "w", "one"), newRoom(t, "w", "two")
 		v := open(t, a, hub.Opening{})
 		publish(t, a, two)
 		join(t, v.seating, one, event.Position{})
-		v.seating.Release(false) // before the event came
+		v.lose()
 		missed := publish(t, a, one)
 		back := v.again(t, b)
 		expect(t, &back.listener, "reply", delivery(one, missed))
@@ -215,12 +220,12 @@ func TestWhatIsNoSessionBeginsAnother(t *testing.T) {
 				a, b := twoHubs(t, func(o *hub.Options) { o.RecoveryWindow = window })
 				room := newRoom(t, "w", "a")
 				v := open(t, a, hub.Opening{})
-				join(t, v.seating, room, event.Position{})
+				joined := join(t, v.seating, room, event.Position{}).Position
 				v.seating.Release(c.left)
 				synctest.Wait()
 				time.Sleep(c.after) // of the bubble
 				publish(t, b, room)
-				opening := hub.Opening{PID: v.welcome().pid}
+				opening := hub.Opening{PID: v.welcome().pid, Offset: event.Offset{Position: joined, Joins: 1}}
 				if c.change != nil {
 					c.change(&opening)
 				}
@@ -474,7 +479,7 @@ func TestAJoinWithAPositionDoesNotMoveTheOffsetBack(t *testing.T) {
 			offset, _ := carriedBy(t, e)
 			offsets = append(offsets, offset)
 		}
-		if want := []string{event.NoRecovery, event.NoRecovery, reached.String()}; !slices.Equal(offsets, want) {
+		if want := []string{event.NoRecovery, event.NoRecovery, reached.String() + ".2"}; !slices.Equal(offsets, want) {
 			t.Errorf("answer and missed events carry the offsets %q, want %q", offsets, want)
 		}
 		v.lose()
@@ -503,8 +508,9 @@ func TestAFirstJoinWithAPositionLeavesAnOffset(t *testing.T) {
 	})
 }
 
-// The bus lags: what the joined room had is newer than what is still to come of another.
-func TestAReplayAheadOfTheBusDoesNotMoveTheOffsetForward(t *testing.T) {
+// The bus lags. The answer to a join carries the offset for all rooms: it waits until what
+// is older has come to the other rooms.
+func TestAnAnswerDoesNotMoveTheOffsetPastWhatIsStillToCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _, store := startFaulty(t, newBus().Store())
 		slow, ahead := newRoom(t, "w", "slow"), newRoom(t, "w", "ahead")
@@ -513,14 +519,93 @@ func TestAReplayAheadOfTheBusDoesNotMoveTheOffsetForward(t *testing.T) {
 		join(t, v.seating, slow, event.Position{})
 		synctest.Wait()
 		release := store.holdBack(t)
-		missed := publish(t, h, slow)
-		publish(t, h, ahead)
-		join(t, v.seating, ahead, known)
-		synctest.Wait()
-		v.lose() // before the bus brought the other room's event
-		back := v.again(t, h)
+		older := publish(t, h, slow)
+		missed := publish(t, h, ahead)
+		if err := v.seating.Join(ahead, known, replyTo(make(chan hub.Outcome, 1))); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, &v.listener, "reply", "reply")
 		release()
-		expect(t, &back.listener, "reply", delivery(slow, missed))
+		expect(t, &v.listener, "reply", "reply", delivery(slow, older), "reply", delivery(ahead, missed))
+		if offset, want := v.offset(t), missed.String()+".2"; offset != want {
+			t.Errorf("the block ends with the offset %q, want %q", offset, want)
+		}
+	})
+}
+
+// A client that has not got an answer must ask again, and has to be told so: it may have
+// been away from that room for long, and what it is sent now would look as if it went on
+// from there.
+func TestASessionWithAnAnswerThatGotLostBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := twoHubs(t)
+		one, two := newRoom(t, "w", "one"), newRoom(t, "w", "two")
+		known := publish(t, a, two)
+		publish(t, a, two)
+		v := open(t, a, hub.Opening{})
+		join(t, v.seating, one, event.Position{})
+		synctest.Wait()
+		got := len(v.got())
+		join(t, v.seating, two, known)
+		synctest.Wait()
+		for cut := got; cut < len(v.got()); cut++ {
+			lost := &guest{admitted: v.welcome()}
+			lost.events = v.got()[:cut]
+			opening := hub.Opening{PID: lost.pid}
+			if at, err := event.ParseOffset(lost.offset(t)); err == nil {
+				opening.Offset = at
+			} else {
+				continue // the gateway does not even look for it
+			}
+			if back := open(t, b, opening); !unrecovered(back) {
+				t.Errorf("recovered with %d of %d packets", cut, len(v.got()))
+			}
+		}
+	})
+}
+
+// The official client keeps its offset when it is given another private id. What that says
+// about the answers of the former session says nothing about those of the new one.
+func TestAnOldOffsetAnswersNoJoinOfANewSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := twoHubs(t)
+		room := newRoom(t, "w", "a")
+		at := event.Offset{Position: publish(t, a, room), Joins: 5}
+		v := open(t, a, hub.Opening{PID: "unknown", Offset: at})
+		synctest.Wait()
+		join(t, v.seating, room, event.Position{})
+		v.lose()
+		if back := open(t, b, hub.Opening{PID: v.welcome().pid, Offset: at}); !unrecovered(back) {
+			t.Error("recovered without the answer to its only join")
+		}
+		expect(t, &v.listener, "reply", "reply")
+		if offset := v.offset(t); !strings.HasSuffix(offset, ".6") {
+			t.Errorf("the answer carries %q, want the count to go on from 5", offset)
+		}
+	})
+}
+
+func unrecovered(v *guest) bool {
+	synctest.Wait()
+	return v.welcome().welcomes == 1 && !v.welcome().recovered
+}
+
+// The same question again is answered with the same count: the first answer may be the one
+// that got lost.
+func TestAnAnswerGivenAgainCountsLikeTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := twoHubs(t)
+		room := newRoom(t, "w", "a")
+		v := open(t, a, hub.Opening{})
+		join(t, v.seating, room, event.Position{})
+		live := publish(t, a, room)
+		synctest.Wait()
+		join(t, v.seating, room, live)
+		synctest.Wait()
+		if offset, want := v.offset(t), live.String()+".1"; offset != want {
+			t.Errorf("answered with the offset %q, want %q", offset, want)
+		}
+		expect(t, &v.again(t, b).listener, "reply")
 	})
 }
 
@@ -555,8 +640,8 @@ func TestARepairTellsOfLossesBeforeItMovesTheOffset(t *testing.T) {
 		}
 		events := v.got()
 		for _, e := range events[len(events)-4 : len(events)-2] {
-			if offset, _ := carriedBy(t, e); offset != before.String() {
-				t.Errorf("%s carries the offset %q, want %q", words(e), offset, before)
+			if offset, _ := carriedBy(t, e); offset != before.String()+".3" {
+				t.Errorf("%s carries the offset %q, want that of %s", words(e), offset, before)
 			}
 		}
 		// Whoever gets nothing else is not told again after the next reconnect.
