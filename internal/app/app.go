@@ -232,6 +232,7 @@ func (i *Instance) listen() error {
 	err := i.listenForOperators(listen.Admin)
 	// Even without sessions there is what New has started to serve them.
 	i.stops.push("sessions", i.stopSessions)
+	i.stops.push("websockets", i.drain)
 	if err != nil {
 		return err
 	}
@@ -244,7 +245,8 @@ func (i *Instance) listen() error {
 		i.listener = listener
 	}
 	i.serveOn(i.public, i.listener)
-	i.stops.push("listener", func(context.Context) error { return ignoreClosed(i.listener.Close()) })
+	i.stops.push("listener", i.stopAccepting)
+	i.stops.push("polling", i.stopPolling)
 	return nil
 }
 
