@@ -65,6 +65,7 @@ type Instance struct {
 	engine  *engineio.Server
 	old     *eio3.Server
 	public  *http.Server
+	coming  arrivals     // on public
 	admin   *http.Server // nil when the operators' routes have no address of their own
 
 	draining atomic.Bool
@@ -82,7 +83,11 @@ func New(options Options) *Instance {
 		here := "instance " + options.Config.Instance
 		options.Page = playground.Options{Here: here, Panes: []playground.Pane{{Label: here}}}
 	}
-	i := &Instance{options: options, failed: make(chan error, 2)}
+	i := &Instance{
+		options: options,
+		coming:  arrivals{open: make(map[net.Conn]time.Time)},
+		failed:  make(chan error, 2),
+	}
 	cfg := &options.Config
 	registry := prometheus.NewRegistry()
 	counters := metrics.New(registry, options.Build)
@@ -159,6 +164,7 @@ func (i *Instance) serve(options rest.Options) {
 		api = rest.NewAPI(options)
 	}
 	i.public = i.newServer(i.routes(api))
+	i.public.ConnState = i.coming.observe
 }
 
 // routes says what is served where. It is no http.ServeMux, which tidies paths up by a

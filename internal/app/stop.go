@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,14 +39,9 @@ func (s *stack) run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-const (
-	// fetchTime is how long a polling client between two polls may take to come and learn
-	// that its session is over. As a rule that is one round trip.
-	fetchTime = 2 * time.Second
-	// settleTime bounds the wait for requests that have come before the listener closed, so
-	// that none of them is refused.
-	settleTime = 2 * time.Second
-)
+// fetchTime is how long a polling client between two polls may take to come and learn that
+// its session is over. As a rule that is one round trip.
+const fetchTime = 2 * time.Second
 
 // Stop takes the instance down: not ready any more, some notice for balancers to see
 // that, then the end of polling sessions, then no new connections, then one websocket
@@ -85,16 +81,15 @@ func (i *Instance) stopAccepting(context.Context) error {
 	return ignoreClosed(err)
 }
 
-// drain closes the sessions that are left in turn, those of requests that had come before
-// the listener closed among them.
+// drain closes the sessions that are left in turn, and then those of handshakes that were
+// still under way. There are none as a rule: they have had the time of the drain.
 func (i *Instance) drain(ctx context.Context) error {
 	began := time.Now()
 	closed, err := i.engine.Drain(ctx, i.options.Config.Drain.Over)
-	settling, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	_ = i.public.Shutdown(settling) // waits; stopSessions shuts down what takes longer
-	i.options.Logger.Info("sessions closed", "sessions", closed, "took", since(began))
-	return err
+	i.coming.await(ctx)
+	late, errLate := i.engine.Drain(ctx, arrivalTime)
+	i.options.Logger.Info("sessions closed", "sessions", closed+late, "took", since(began))
+	return cmp.Or(err, errLate)
 }
 
 // since is a duration for the log.
