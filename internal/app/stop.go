@@ -77,7 +77,7 @@ func (i *Instance) stopPolling(ctx context.Context) error {
 func (i *Instance) stopAccepting(context.Context) error {
 	err := i.listener.Close()
 	i.public.SetKeepAlivesEnabled(false)
-	i.options.Logger.Info("no longer accepting connections", "sessions", i.engine.Live())
+	i.options.Logger.Info("no longer accepting connections")
 	return ignoreClosed(err)
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func TestHandshakeUnderWayIsServed(t *testing.T) {
 	<-stopped
 }
 
-// Connections that proxies keep for later go with the listener.
+// Connections that proxies keep for later go with the listener, not after the last session.
 func TestKeptConnectionsEnd(t *testing.T) {
 	i := start(t, newBus().Store())
 	conn := connect(t, i)
@@ -122,13 +123,25 @@ func TestKeptConnectionsEnd(t *testing.T) {
 	if body, err := io.ReadAll(response.Body); err != nil || response.Close {
 		t.Fatalf("the connection is not kept: %q, %v", body, err)
 	}
-	finish := beginPut(t, i, "late") // which holds the stop
+	const clients = 30
+	var ended atomic.Int32
+	var ends sync.WaitGroup
+	for range clients {
+		client := dial(t, i.url, "/socket.io/", "4")
+		ends.Go(func() {
+			client.wantsEnd()
+			ended.Add(1)
+		})
+	}
 	stopped := i.stopAside()
 	if rest, err := io.ReadAll(reader); err != nil || len(rest) != 0 {
 		t.Errorf("at the end came %q, %v", rest, err)
 	}
-	finish()
+	if ended.Load() == clients {
+		t.Error("the connection was kept until all sessions had ended")
+	}
 	<-stopped
+	ends.Wait()
 }
 
 // When there is no time for it, nothing is waited for, and everybody is told all the same.

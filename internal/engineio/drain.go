@@ -2,7 +2,6 @@ package engineio
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 )
 
@@ -12,14 +11,9 @@ import (
 // only Close refuses, since a refused handshake reaches the user, as a refused connection
 // behind a balancer does not.
 
-const (
-	// longestSlot is the most time from one close of a drain to the next: a handful of
-	// clients is gone at once, whatever time there is.
-	longestSlot = time.Second / 20
-	// lookAgain is how often a drain looks for sessions that have come meanwhile, and gives
-	// them their share of the time that is left.
-	lookAgain = time.Second
-)
+// lookAgain is how often a drain looks for sessions that have come meanwhile, and gives them
+// their share of the time that is left.
+const lookAgain = time.Second
 
 // EndPolling ends the sessions that are on long-polling and returns how many those are. A
 // GET that is held is answered. Whoever is between two of them gets up to patience to come
@@ -110,35 +104,6 @@ func closeInTurn(ctx context.Context, open []*Session, pace *pace) (closed int, 
 		}
 	}
 	return closed, nil
-}
-
-// pace deals out the turns of a drain.
-type pace struct {
-	next time.Time // when the next slot begins
-	end  time.Time // of the last slot
-}
-
-// await waits for the turn of one session of those that are left: a random moment in a
-// slot that is its part of the time.
-func (p *pace) await(ctx context.Context, left int) error {
-	// What timers are late by is made up for, what a stall of the machine was long is not:
-	// that would be the very crowd that the pace is there against.
-	if late := time.Now().Add(-longestSlot); p.next.Before(late) {
-		p.next = late
-	}
-	turn, slot := p.next, min(max(0, p.end.Sub(p.next))/time.Duration(left), longestSlot)
-	if slot > 0 {
-		turn = turn.Add(rand.N(slot))
-	}
-	p.next = p.next.Add(slot)
-	timer := time.NewTimer(time.Until(turn))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // endPolling ends the session if it is on polling and is to stay there; learned, if not
