@@ -96,6 +96,7 @@ func TestHandshakeUnderWayIsServed(t *testing.T) {
 	const request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	send(t, conn, request[:100])
+	call(t, http.MethodGet, i.url+"/healthz", "") // came later, so the other one is accepted
 	stopped := i.stopAside()
 	eventually(t, "the listener is closed", func() bool { return refuses(i.Addr().String()) })
 	send(t, conn, request[100:])

@@ -258,6 +258,7 @@ func TestDrainWaitsForTheOpening(t *testing.T) {
 		if ended := d.engine.EndPolling(d.Context(), 0); ended != 0 {
 			d.Errorf("%d sessions ended before they were opened", ended)
 		}
+		d.drain(0, 0) // without time there is no waiting
 		time.AfterFunc(400*time.Millisecond, func() { close(opened) })
 		d.drain(10*time.Second, 2)
 		if at := d.closedAt()[0]; at < 400*time.Millisecond || at > 400*time.Millisecond+2*longestSlot {
@@ -330,15 +331,16 @@ func TestDrainTwice(t *testing.T) {
 func TestDrainOfSessionsThatGo(t *testing.T) {
 	drained(t, func(d *dry) {
 		d.websockets(100)
-		time.AfterFunc(time.Second, func() {
+		const soon = 200 * time.Millisecond
+		time.AfterFunc(soon, func() {
 			for _, p := range d.peers {
 				p.session.Close("claimed")
 			}
 		})
-		if closed, err := d.engine.Drain(d.Context(), 15*time.Second); closed < 20 || closed > 21 || err != nil {
+		if closed, err := d.engine.Drain(d.Context(), 15*time.Second); closed < 4 || closed > 5 || err != nil {
 			d.Errorf("Drain closed %d (%v)", closed, err)
 		}
-		if d.taken() > time.Second+longestSlot {
+		if d.taken() > soon+longestSlot {
 			d.Errorf("it took %s", d.taken())
 		}
 	})
