@@ -42,8 +42,8 @@ func (s *Seating) join(ctx context.Context, room event.Room, since event.Positio
 		s.post(func() { s.worker.open(s, room, 0, replies) })
 		return
 	}
-	replies := reply(Outcome{Position: found.top.Position, Recovered: found.proven})
-	s.post(func() { s.worker.admit(taken, found, replies) })
+	replies, number := reply(Outcome{Position: found.top.Position, Recovered: found.proven}), taken.number
+	s.post(func() { s.worker.admit(taken, number, found, replies) })
 }
 
 // errNotSeated says that a join is one of a room that the member is not in.
@@ -82,7 +82,10 @@ func (s *seat) covers(since, heard event.Position) bool {
 
 // take notes a seat, before the worker is told: see directory.
 func (s *Seating) take(stay event.Stay) *seat {
-	taken := &seat{seating: s, room: stay.Room, joined: stay.Joined, number: stay.Number}
+	taken := &seat{
+		seating: s, room: stay.Room, offsets: s.tenure != nil,
+		joined: stay.Joined, number: stay.Number,
+	}
 	s.taken = append(s.taken, taken)
 	s.hub.directory.add(stay.Room, s.worker.index)
 	return taken

@@ -25,7 +25,7 @@ import (
 // published: nothing lost, nothing twice, in order, or told to reload.
 
 var (
-	schedules = flag.Int("schedules", 500, "random schedules of each kind to try")
+	schedules = flag.Int("schedules", 100, "random schedules of each kind to try")
 	oneSeed   = flag.Uint64("seed", 0, "try this one schedule alone")
 )
 

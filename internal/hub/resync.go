@@ -124,7 +124,7 @@ func (w *worker) giveResyncs(member *Seating, rooms []event.Room, notices map[ev
 	moves, offsets := false, false
 	for _, s := range member.seats {
 		moves = moves || r.moving[s.room]
-		offsets = offsets || s.number > 0
+		offsets = offsets || s.offsets
 	}
 	if offsets && (moves || member.gated) {
 		member.member.Close(reasonReload)
@@ -163,7 +163,7 @@ func (w *worker) resyncAhead(last event.Position) {
 			if !lost || w.hub.line.reaches(last, s.after) {
 				continue
 			}
-			if s.number > 0 {
+			if s.offsets {
 				s.seating.member.Close(reasonReload)
 				continue
 			}

@@ -37,8 +37,9 @@ func (w *worker) unseat(s *seat) {
 	w.hub.directory.remove(s.room, w.index)
 }
 
-// admit writes the answer to a join, and what was missed, and opens the gate.
-func (w *worker) admit(joined *seat, found catchingUp, replies []*event.Event) {
+// admit writes the answer to a join, the session's of that number, and what was missed, and
+// opens the gate.
+func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []*event.Event) {
 	if instead, lost := w.hub.line.lost(found.top.Position); lost {
 		// The store has lost where it stood when it was asked.
 		w.hub.options.Observer.Resynced("discontinuity")
@@ -48,9 +49,9 @@ func (w *worker) admit(joined *seat, found catchingUp, replies []*event.Event) {
 	joined.after, joined.past = found.top.Position, found.top.Previous.Epoch
 	member := joined.seating
 	block := append(replies, found.missed...)
-	if joined.number > 0 {
-		member.answered = joined.number
-		stampOffset(block, event.Offset{Position: found.top.Position, Joins: joined.number})
+	if number > 0 {
+		member.answered = number
+		stampOffset(block, event.Offset{Position: found.top.Position, Joins: number})
 	}
 	w.open(member, joined.room, found.top.Sequence, block)
 }

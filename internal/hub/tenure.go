@@ -142,18 +142,23 @@ func (s *Seating) restore(ctx context.Context) {
 // whom the word of a claim may concern.
 type tenants struct {
 	mu       sync.Mutex
-	byDigest map[string]*Seating
+	byDigest map[string]tenant
 }
 
-func (t *tenants) init() { t.byDigest = make(map[string]*Seating) }
+type tenant struct {
+	seating    *Seating
+	generation uint64 // under which it holds the session
+}
+
+func (t *tenants) init() { t.byDigest = make(map[string]tenant) }
 
 // add makes a member the holder of its session here. A former one is closed: its client
 // is on the new connection.
 func (t *tenants) add(s *Seating) {
 	digest := event.DigestPID(s.tenure.PID)
 	t.mu.Lock()
-	former := t.byDigest[digest]
-	t.byDigest[digest] = s
+	former := t.byDigest[digest].seating
+	t.byDigest[digest] = tenant{s, s.tenure.Generation}
 	t.mu.Unlock()
 	if former != nil {
 		former.member.Close(reasonClaimed)
@@ -164,7 +169,7 @@ func (t *tenants) remove(s *Seating) {
 	digest := event.DigestPID(s.tenure.PID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byDigest[digest] == s {
+	if t.byDigest[digest].seating == s {
 		delete(t.byDigest, digest)
 	}
 }
@@ -174,8 +179,8 @@ func (t *tenants) claimed(claimed event.Claimed) {
 	t.mu.Lock()
 	holder := t.byDigest[claimed.Digest]
 	t.mu.Unlock()
-	if holder != nil && holder.tenure.Generation < claimed.Generation {
-		holder.member.Close(reasonClaimed)
+	if holder.seating != nil && holder.generation < claimed.Generation {
+		holder.seating.member.Close(reasonClaimed)
 	}
 }
 
@@ -184,8 +189,8 @@ func (t *tenants) list() []*Seating {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := make([]*Seating, 0, len(t.byDigest))
-	for _, s := range t.byDigest {
-		all = append(all, s)
+	for _, holder := range t.byDigest {
+		all = append(all, holder.seating)
 	}
 	return all
 }

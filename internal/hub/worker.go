@@ -33,6 +33,7 @@ type room struct {
 type seat struct {
 	seating *Seating   // fixed
 	room    event.Room // fixed
+	offsets bool       // fixed: the member's session can be continued, by offsets
 	index   int        // in room.seats
 	// after is the position up to which the member is known to have the room's state:
 	// events up to there are not for this seat. The bus may bring them late.
