@@ -94,9 +94,11 @@ func New(options Options) *Instance {
 		Logger:         options.Logger.With("store", storeName(cfg.Redis)),
 		RoomsPerMember: cfg.Limits.RoomsPerSession,
 		HoldBytes:      cfg.Limits.BacklogBytes,
+		ReplayBytes:    cfg.Recovery.ReplayBytes,
+		RecoveryWindow: cfg.Recovery.Window,
 		RequestTimeout: requestTimeout,
 	})
-	door := gateway.New(gateway.Options{Hub: i.hub, Logger: options.Logger})
+	door := gateway.New(gateway.Options{Hub: i.hub, Recovery: cfg.Recovery.On, Logger: options.Logger})
 	current := socketio.New(socketio.Options{
 		Gateway:           door,
 		ConnectTimeout:    cfg.Engine.ConnectTimeout,

@@ -52,6 +52,7 @@ func open(t *testing.T, wrap func(hub.Store) hub.Store, change ...func(*hub.Opti
 		Store: store, Instance: "i", Observer: counter{h}, Logger: logger,
 		// One worker: what one client was given is in the position of another's next answer.
 		Workers: 1, RoomsPerMember: roomsPerMember, HoldBytes: 1 << 20, RequestTimeout: patience,
+		ReplayBytes: 512 << 10, RecoveryWindow: time.Minute,
 		HeartbeatInterval: 5 * time.Second, // a starved test must not count as deaf
 	}
 	for _, change := range change {
@@ -200,6 +201,7 @@ func (counter) Dropped(string, int)        {}
 func (counter) BusLag(time.Duration)       {}
 func (counter) Repaired(string)            {}
 func (counter) Resynced(string)            {}
+func (counter) Recovery(string)            {}
 
 // journal is a log that tests read.
 type journal struct {

@@ -131,7 +131,7 @@ func TestAMemberThatGathersTooMuchWhileJoiningIsClosedAlone(t *testing.T) {
 		if dropped := observed.dropped.Load(); dropped != 4 {
 			t.Errorf("%d events are counted as dropped, not 4", dropped)
 		}
-		seating.Release()
+		seating.Release(false)
 		synctest.Wait()
 		if members := observed.members.Load(); members != 1 {
 			t.Errorf("%d members are left", members)

@@ -24,7 +24,8 @@ type worker struct {
 // room is the seats of one room at one worker.
 type room struct {
 	seats []*seat
-	last  event.Position // of the room's last event fanned out here
+	last  event.Position // of the room's last event fanned out here, or a RESYNC
+	high  event.Position // highest offset that went to all its members
 	group *group         // the room's events in the round under way
 }
 
@@ -37,6 +38,9 @@ type seat struct {
 	// events up to there are not for this seat. The bus may bring them late.
 	after event.Position
 	past  string // the epoch before after's, all of which is older; empty for none
+
+	// joined is where the member's stay in the room began. Owned by the request under way.
+	joined event.Position
 }
 
 // wants reports whether the event is news to the seat's holder.
@@ -150,7 +154,7 @@ func (w *worker) group(events []*event.Event) {
 		r.group.events = append(r.group.events, e)
 		r.group.places = append(r.group.places, place)
 		if !e.Position.IsZero() {
-			r.last = e.Position
+			r.last, r.high = e.Position, e.Position
 			if r.group.first == nil {
 				r.group.first = e
 			}
