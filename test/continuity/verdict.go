@@ -15,6 +15,7 @@ type Verdict struct {
 	Due          int // deliveries that publications and members add up to
 	Delivered    int
 	Excused      int // due, not delivered, and told by a RESYNC before the room went on
+	Voided       int // delivered at a position that was lost, and told by a RESYNC
 
 	Lost       int // due, and neither delivered nor excused
 	Doubled    int
@@ -50,10 +51,10 @@ func (v *Verdict) String() string {
 	}
 	slices.Sort(reasons)
 	line := fmt.Sprintf("clients %d, published %d (acknowledged %d), due %d, delivered %d, "+
-		"lost %d, doubled %d, out of order %d, invented %d, told by RESYNC %d; "+
+		"lost %d, doubled %d, out of order %d, invented %d, told by RESYNC %d (void %d); "+
 		"reconnects %d, not recovered %d, RESYNCs %d, connect errors %d, refusals %d, disconnects [%s]",
 		v.Clients, v.Published, v.Acknowledged, v.Due, v.Delivered,
-		v.Lost, v.Doubled, v.Disordered, v.Invented, v.Excused,
+		v.Lost, v.Doubled, v.Disordered, v.Invented, v.Excused, v.Voided,
 		v.Reconnects, v.NotRecovered, v.Resyncs, v.ConnectErrors, v.Refusals, strings.Join(reasons, ", "))
 	return strings.Join(append([]string{line}, v.faults...), "\n\t")
 }

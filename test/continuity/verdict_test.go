@@ -33,7 +33,7 @@ func published(last int) []continuity.Publication {
 	return all
 }
 
-type counts struct{ lost, doubled, disordered, invented, excused int }
+type counts struct{ lost, doubled, disordered, invented, excused, voided int }
 
 func judge(publications []continuity.Publication, logs ...[]continuity.Entry) *continuity.Verdict {
 	var all []continuity.Log
@@ -44,8 +44,8 @@ func judge(publications []continuity.Publication, logs ...[]continuity.Entry) *c
 }
 
 func TestFaultsAreFound(t *testing.T) {
-	wrong := got(0, 4)
-	wrong.Sequence = 5
+	wrong, early := got(0, 4), got(0, 4)
+	wrong.Sequence, early.Sequence = 5, 1
 	for name, test := range map[string]struct {
 		log  []continuity.Entry
 		want counts
@@ -64,7 +64,10 @@ func TestFaultsAreFound(t *testing.T) {
 		"from before the join":           {log: entries(joined(0, 2), got(0, 2), got(0, 4)), want: counts{disordered: 1}},
 		"never published":                {log: entries(joined(0, 0), got(0, 2), got(0, 4), got(0, 6)), want: counts{invented: 1}},
 		"of another room":                {log: entries(joined(0, 0), got(0, 2), got(0, 3), got(0, 4)), want: counts{invented: 1}},
-		"at another position":            {log: entries(joined(0, 0), got(0, 2), wrong), want: counts{invented: 1}},
+		"at another position":            {log: entries(joined(0, 0), got(0, 2), wrong), want: counts{lost: 1, invented: 1}},
+		"published again, not told":      {log: entries(joined(0, 0), early, got(0, 2), got(0, 4)), want: counts{invented: 1}},
+		"published again, told between":  {log: entries(joined(0, 0), early, told(0, 2), got(0, 4)), want: counts{excused: 1, voided: 1}},
+		"published again, told of less":  {log: entries(joined(0, 0), early, got(0, 2), told(0, 2)), want: counts{lost: 1, voided: 1}},
 		"before the answer":              {log: entries(got(0, 2), joined(0, 2), got(0, 4)), want: counts{invented: 1}},
 		"a RESYNC before the answer":     {log: entries(told(0, 2), joined(0, 2), got(0, 4)), want: counts{invented: 1}},
 		"told, then on":                  {log: entries(joined(0, 0), told(0, 2), got(0, 4)), want: counts{excused: 1}},
@@ -80,10 +83,10 @@ func TestFaultsAreFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := judge(published(4), test.log)
-			if got := (counts{v.Lost, v.Doubled, v.Disordered, v.Invented, v.Excused}); got != test.want {
+			if got := (counts{v.Lost, v.Doubled, v.Disordered, v.Invented, v.Excused, v.Voided}); got != test.want {
 				t.Errorf("counted %+v, want %+v: %v", got, test.want, v)
 			}
-			test.want.excused = 0
+			test.want.excused, test.want.voided = 0, 0
 			if broken := test.want != (counts{}); v.Broken() != broken {
 				t.Errorf("broken: %t, want %t", v.Broken(), broken)
 			}
