@@ -7,7 +7,7 @@
 // stdout, both JSON; test/harness/crowd.go is the other end.
 //
 //   {"do":"open","rooms":[{"workspaceId":"w","appId":"a"},…],"seats":[[0,1],…],"version":4,
-//    "url":"http://…","pause":5,"first":1000,"most":5000}     seats: the rooms of each client
+//    "url":"http://…","pause":5,"first":1000,"most":5000,"timeout":20000}     seats: the rooms of each client
 //   {"do":"status","marks":[7,12,…]}     marks: of each room, the number that everybody waits for
 //   {"do":"logs"}
 
@@ -99,7 +99,7 @@ class Member {
 
 const members = [];
 
-function open({ rooms, seats, version, url, pause, first, most }) {
+function open({ rooms, seats, version, url, pause, first, most, timeout }) {
   const io = require(`socket.io-client-${version}`);
   seats.forEach((some, n) =>
     setTimeout(() => {
@@ -108,6 +108,7 @@ function open({ rooms, seats, version, url, pause, first, most }) {
         forceNew: true,
         reconnectionDelay: first,
         reconnectionDelayMax: most,
+        timeout,
       });
       members.push(new Member(`client ${members.length} (${version}.x)`, rooms, some, socket));
     }, n * pause),

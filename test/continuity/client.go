@@ -42,11 +42,9 @@ func (c *client) read(entry Entry) {
 	case Disconnected:
 		c.verdict.Disconnects[entry.Text]++
 	case ConnectError:
-		c.verdict.ConnectErrors++
-		c.verdict.fault(c.name, "connect error: %s", entry.Text)
+		c.verdict.ConnectErrors[entry.Text]++
 	case Refused:
-		c.verdict.Refusals++
-		c.verdict.fault(c.name, "room %d refused: %s", entry.Room, entry.Text)
+		c.verdict.Refusals[entry.Text]++
 	case Answered:
 		c.answer(entry)
 	case Updated:

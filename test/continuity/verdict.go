@@ -3,6 +3,7 @@ package continuity
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -25,13 +26,13 @@ type Verdict struct {
 	Connects      int
 	Reconnects    int
 	NotRecovered  int // reconnects that did not continue their session
-	ConnectErrors int
-	Refusals      int
 	Resyncs       int
 	FewestResyncs int // of one member in one room
 	MostResyncs   int
 
-	Disconnects map[string]int // by reason
+	Disconnects   Causes
+	ConnectErrors Causes
+	Refusals      Causes // of SUBSCRIBE
 
 	faults []string
 }
@@ -45,18 +46,37 @@ func (v *Verdict) Broken() bool { return v.Lost+v.Doubled+v.Disordered+v.Invente
 
 // String is one line of figures, and a line for each of the first faults.
 func (v *Verdict) String() string {
-	var reasons []string
-	for reason, times := range v.Disconnects {
-		reasons = append(reasons, fmt.Sprintf("%s %d", reason, times))
-	}
-	slices.Sort(reasons)
 	line := fmt.Sprintf("clients %d, published %d (acknowledged %d), due %d, delivered %d, "+
 		"lost %d, doubled %d, out of order %d, invented %d, told by RESYNC %d (void %d); "+
-		"reconnects %d, not recovered %d, RESYNCs %d, connect errors %d, refusals %d, disconnects [%s]",
+		"reconnects %d, not recovered %d, RESYNCs %d, disconnects %v, connect errors %v, refusals %v",
 		v.Clients, v.Published, v.Acknowledged, v.Due, v.Delivered,
 		v.Lost, v.Doubled, v.Disordered, v.Invented, v.Excused, v.Voided,
-		v.Reconnects, v.NotRecovered, v.Resyncs, v.ConnectErrors, v.Refusals, strings.Join(reasons, ", "))
+		v.Reconnects, v.NotRecovered, v.Resyncs, v.Disconnects, v.ConnectErrors, v.Refusals)
 	return strings.Join(append([]string{line}, v.faults...), "\n\t")
+}
+
+// Causes is how often something happened, by what was said of it.
+type Causes map[string]int
+
+// Total is how often it happened at all.
+func (c Causes) Total() int {
+	total := 0
+	for _, times := range c {
+		total += times
+	}
+	return total
+}
+
+// String is the total and what it is made of.
+func (c Causes) String() string {
+	if len(c) == 0 {
+		return "0"
+	}
+	var parts []string
+	for _, cause := range slices.Sorted(maps.Keys(c)) {
+		parts = append(parts, fmt.Sprintf("%s %d", cause, c[cause]))
+	}
+	return fmt.Sprintf("%d (%s)", c.Total(), strings.Join(parts, ", "))
 }
 
 func (v *Verdict) fault(client, format string, values ...any) {
@@ -67,7 +87,7 @@ func (v *Verdict) fault(client, format string, values ...any) {
 
 // Judge compares the logs with the publications.
 func Judge(publications []Publication, logs []Log) *Verdict {
-	v := &Verdict{Clients: len(logs), Disconnects: make(map[string]int)}
+	v := &Verdict{Clients: len(logs), Disconnects: Causes{}, ConnectErrors: Causes{}, Refusals: Causes{}}
 	known := newChannel(publications, logs)
 	for _, room := range known {
 		v.Published += len(room.ordered)

@@ -130,11 +130,11 @@ func TestConnectionsAreCounted(t *testing.T) {
 		),
 		entries(connected(false)),
 	)
-	if v.Clients != 2 || v.Connects != 4 || v.Reconnects != 2 || v.NotRecovered != 1 || v.ConnectErrors != 1 || v.Refusals != 1 ||
+	if v.Clients != 2 || v.Connects != 4 || v.Reconnects != 2 || v.NotRecovered != 1 || v.ConnectErrors.Total() != 1 || v.Refusals.Total() != 1 ||
 		v.Resyncs != 2 || v.FewestResyncs != 0 || v.MostResyncs != 2 || v.Disconnects["transport close"] != 2 {
 		t.Errorf("counted %+v", v)
 	}
-	for _, said := range []string{"reconnects 2", "transport close 2", "websocket error", "application/unavailable"} {
+	for _, said := range []string{"reconnects 2", "disconnects 2 (transport close 2)", "websocket error 1", "application/unavailable 1"} {
 		if !strings.Contains(v.String(), said) {
 			t.Errorf("the figures do not say %q: %v", said, v)
 		}

@@ -21,7 +21,7 @@ type pair struct {
 // watched is the name by which the sentinels know the pair.
 const watched = "main"
 
-func startPair(t *testing.T) *pair {
+func startPair(t testing.TB) *pair {
 	t.Helper()
 	p := &pair{master: redistest.Start(t), replica: redistest.Start(t)}
 	p.replication = harness.StartLink(t, p.master.Addr())

@@ -24,14 +24,19 @@ type Crowd struct {
 	clients int
 }
 
-// Reconnection is how long clients wait before they connect again.
-type Reconnection struct{ First, Most time.Duration }
+// Reconnection is how clients connect again.
+type Reconnection struct {
+	First, Most time.Duration // between attempts
+	// Timeout is of an attempt. Clients of 4.x wait for it when the connection is lost after the
+	// websocket's handshake and before Engine.IO's.
+	Timeout time.Duration
+}
 
 // Stock is what clients do when nobody tells them otherwise, Swift the same for tests that
 // have no time.
 var (
-	Stock = Reconnection{First: time.Second, Most: 5 * time.Second}
-	Swift = Reconnection{First: 100 * time.Millisecond, Most: 500 * time.Millisecond}
+	Stock = Reconnection{First: time.Second, Most: 5 * time.Second, Timeout: 20 * time.Second}
+	Swift = Reconnection{First: 100 * time.Millisecond, Most: 500 * time.Millisecond, Timeout: 2 * time.Second}
 )
 
 // StartCrowd starts the process, for clients of the given rooms.
@@ -78,6 +83,7 @@ func (c *Crowd) Open(t testing.TB, g Gathering) {
 		"do": "open", "rooms": rooms, "seats": g.Seats, "version": g.Version, "url": g.URL,
 		"pause": 1000 / perSecond,
 		"first": g.Reconnection.First.Milliseconds(), "most": g.Reconnection.Most.Milliseconds(),
+		"timeout": g.Reconnection.Timeout.Milliseconds(),
 	})
 	for _, rooms := range g.Seats {
 		c.seats += len(rooms)

@@ -153,8 +153,10 @@ func (p *Publisher) publish(room int) (number int, acknowledged bool) {
 func (p *Publisher) post(room Room, number int) (sequence uint64, outcome string) {
 	body := fmt.Appendf(nil, `{"event":"COUNTED","data":{"n":%d}}`, number)
 	path := "/api/v1/workspaces/" + room.Workspace + "/apps/" + room.App + "/updates"
-	for range p.servers {
-		response, err := p.client.Post(p.next().URL+path, "application/json", bytes.NewReader(body))
+	first := p.next()
+	for n := range p.servers {
+		server := p.servers[(first+n)%len(p.servers)]
+		response, err := p.client.Post(server.URL+path, "application/json", bytes.NewReader(body))
 		var operation *net.OpError
 		switch {
 		case errors.As(err, &operation) && operation.Op == "dial":
@@ -189,9 +191,10 @@ func readReceipt(response *http.Response) (sequence uint64, outcome string) {
 	return at.Sequence, "Created"
 }
 
-func (p *Publisher) next() *Server {
+// next is the index of the instance whose turn it is.
+func (p *Publisher) next() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.turn++
-	return p.servers[p.turn%len(p.servers)]
+	return p.turn % len(p.servers)
 }
