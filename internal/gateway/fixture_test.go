@@ -59,7 +59,7 @@ func open(t *testing.T, wrap func(hub.Store) hub.Store, change ...func(*hub.Opti
 		change(&options)
 	}
 	h.hub = hub.New(options)
-	h.gateway = gateway.New(gateway.Options{Hub: h.hub, Logger: logger})
+	h.gateway = gateway.New(gateway.Options{Hub: h.hub, Recovery: true, Logger: logger})
 	h.hub.Start()
 	t.Cleanup(h.hub.Stop)
 	return h
@@ -202,6 +202,8 @@ func (counter) BusLag(time.Duration)       {}
 func (counter) Repaired(string)            {}
 func (counter) Resynced(string)            {}
 func (counter) Recovery(string)            {}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // journal is a log that tests read.
 type journal struct {

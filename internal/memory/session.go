@@ -19,7 +19,7 @@ func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room)
 	if err := s.bus.records.keep(record, &room, s.bus.top, time.Now()); err != nil {
 		return event.Top{}, fmt.Errorf("enter a room: %w", err)
 	}
-	return event.Top{Position: s.bus.top}, nil
+	return s.bus.standing(), nil
 }
 
 // Restore writes a whole record again.
@@ -76,7 +76,7 @@ func (s *Store) Claim(ctx context.Context, claim event.Claim) (event.Record, eve
 		return event.Record{}, event.Top{}, fmt.Errorf("claim a session: %w", err)
 	}
 	s.bus.tell(notice{claimed: event.Claimed{Digest: event.DigestPID(record.PID), Generation: record.Generation}})
-	return record, event.Top{Position: s.bus.top}, nil
+	return record, s.bus.standing(), nil
 }
 
 // permitted reports why a request must not be carried out, if so.
