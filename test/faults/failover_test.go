@@ -54,6 +54,7 @@ func (p *pair) fail() {
 func TestSentinelsPromoteAReplica(t *testing.T) {
 	for name, replicasToWrite := range map[string]int{"asynchronous": 0, "one replica has to follow": 1} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time goes by with waiting for sentinels
 			repeat(t, func(t *testing.T, seed uint64) { failOver(t, seed, replicasToWrite) })
 		})
 	}

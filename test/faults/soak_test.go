@@ -15,8 +15,8 @@ var (
 	seed = flag.Uint64("seed", 0, "of what is random; 0: another one each time")
 )
 
-// scenarios is how many tests share the time of a soak.
-const scenarios = 10
+// shares is how many calls of repeat there are, which divide the time of a soak.
+const shares = 11
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -39,7 +39,7 @@ func repeat(t *testing.T, scenario func(t *testing.T, seed uint64)) {
 			chosen = rand.Uint64()
 		}
 		t.Run(fmt.Sprintf("seed %d", chosen), func(t *testing.T) { scenario(t, chosen) })
-		if time.Since(started) >= *soak/scenarios || t.Failed() {
+		if time.Since(started) >= *soak/shares || t.Failed() {
 			return
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ofRedis is a server that says the same to everybody and listens to nothing.
-func ofRedis(t *testing.T) (address string, connections <-chan net.Conn) {
+// listen accepts connections for a test to speak on.
+func listen(t *testing.T) (address string, connections <-chan net.Conn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -41,7 +41,7 @@ type feedFixture struct {
 
 func startFeed(t *testing.T) *feedFixture {
 	t.Helper()
-	address, connections := ofRedis(t)
+	address, connections := listen(t)
 	f := &feedFixture{link: LinkRedis(t, address)}
 	var err error
 	if f.instance, err = net.Dial("tcp", f.link.Address()); err != nil {

@@ -128,19 +128,10 @@ func (b *RoundRobin) connect(client *net.TCPConn) {
 		return
 	}
 	link := &cable{client: client, backend: backend, budget: -1}
-	b.mu.Lock()
-	if b.offline || b.closed {
-		b.mu.Unlock()
+	if !b.admit(link) {
 		link.cut()
 		return
 	}
-	if b.budget != nil {
-		link.budget = b.budget()
-	}
-	b.links[link] = struct{}{}
-	b.handshakes = append(b.handshakes, time.Now())
-	b.mu.Unlock()
-
 	b.group.Go(func() {
 		copyAll(backend, client)
 		link.end()
@@ -151,16 +142,31 @@ func (b *RoundRobin) connect(client *net.TCPConn) {
 	delete(b.links, link)
 }
 
+// admit begins a connection unless the network is away.
+func (b *RoundRobin) admit(link *cable) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.offline || b.closed {
+		return false
+	}
+	if b.budget != nil {
+		link.budget = b.budget()
+	}
+	b.links[link] = struct{}{}
+	b.handshakes = append(b.handshakes, time.Now())
+	return true
+}
+
 // dial asks each backend once, the next one first.
 func (b *RoundRobin) dial() (*net.TCPConn, error) {
+	b.mu.Lock()
+	first := b.next
+	b.next++
+	b.mu.Unlock()
 	var err error
-	for range b.backends {
-		b.mu.Lock()
-		address := b.backends[b.next%len(b.backends)]
-		b.next++
-		b.mu.Unlock()
+	for n := range b.backends {
 		var connection net.Conn
-		if connection, err = net.DialTimeout("tcp", address, Patience); err == nil {
+		if connection, err = net.DialTimeout("tcp", b.backends[(first+n)%len(b.backends)], Patience); err == nil {
 			return connection.(*net.TCPConn), nil
 		}
 		if !errors.Is(err, syscall.ECONNREFUSED) {
