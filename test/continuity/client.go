@@ -8,7 +8,7 @@ type client struct {
 
 	connects int
 	seats    map[int]*seat
-	line     uint64 // highest sequence of all rooms
+	line     uint64 // highest sequence of all rooms, replays apart
 }
 
 // seat is what one client has seen of one room.
@@ -83,6 +83,9 @@ func (c *client) update(entry Entry) {
 		c.verdict.fault(c.name, "update %d of room %d before the answer to SUBSCRIBE", entry.Number, entry.Room)
 		return
 	}
+	// What the answer's position covers is replayed to one room, before or after what other
+	// rooms have in the same part of the sequence.
+	replayed := entry.Sequence <= s.answer
 	strange := c.known.sequence(entry.Room, entry.Number) != entry.Sequence
 	switch {
 	case strange:
@@ -93,14 +96,15 @@ func (c *client) update(entry Entry) {
 	case entry.Sequence <= s.high:
 		c.verdict.Disordered++
 		c.verdict.fault(c.name, "update %d of room %d (%d) after %d of that room", entry.Number, entry.Room, entry.Sequence, s.high)
-	// What an answer's position covers is replayed, behind what other rooms had already.
-	case entry.Sequence <= c.line && entry.Sequence > s.answer:
+	case entry.Sequence <= c.line && !replayed:
 		c.verdict.Disordered++
 		c.verdict.fault(c.name, "update %d of room %d (%d) after %d of another", entry.Number, entry.Room, entry.Sequence, c.line)
 	}
 	s.got[entry.Number] = s.got[entry.Number] || !strange
 	s.high = max(s.high, entry.Sequence)
-	c.line = max(c.line, entry.Sequence)
+	if !replayed {
+		c.line = max(c.line, entry.Sequence)
+	}
 }
 
 // resync excuses what is missing since the room's last word, up to the position it names. What

@@ -79,7 +79,8 @@ func TestFaultsAreFound(t *testing.T) {
 		"told backwards":                 {log: entries(joined(0, 0), got(0, 2), got(0, 4), told(0, 3)), want: counts{disordered: 1}},
 		"told, and got it after all":     {log: entries(joined(0, 0), told(0, 4), got(0, 2)), want: counts{disordered: 1, excused: 1}},
 		"replayed room by room":          {log: entries(joined(0, 0), joined(1, 0), connected(false), joined(0, 4), got(0, 2), got(0, 4), joined(1, 4), got(1, 1), got(1, 3))},
-		"replayed beyond what was asked": {log: entries(joined(0, 0), joined(1, 0), connected(false), joined(0, 4), got(0, 2), got(0, 4), joined(1, 2), got(1, 1), got(1, 3)), want: counts{disordered: 1}},
+		"replayed before others":         {log: entries(joined(0, 0), joined(1, 0), connected(false), joined(0, 1), joined(1, 3), got(1, 1), got(1, 3), got(0, 2), got(0, 4))},
+		"replayed beyond what was asked": {log: entries(joined(0, 0), joined(1, 0), connected(false), joined(0, 1), got(0, 2), got(0, 4), joined(1, 2), got(1, 1), got(1, 3)), want: counts{disordered: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := judge(published(4), test.log)
