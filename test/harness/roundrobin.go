@@ -94,14 +94,14 @@ func (b *RoundRobin) Online() {
 	b.offline = false
 }
 
-// PeakHandshakes is the most connections that reached a backend within any one second after a
+// PeakHandshakes is the most connections that reached a backend within any such time after a
 // moment.
-func (b *RoundRobin) PeakHandshakes(after time.Time) int {
+func (b *RoundRobin) PeakHandshakes(after time.Time, within time.Duration) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	peak, first := 0, 0
 	for last, at := range b.handshakes {
-		for b.handshakes[first].Before(after) || at.Sub(b.handshakes[first]) >= time.Second {
+		for b.handshakes[first].Before(after) || at.Sub(b.handshakes[first]) >= within {
 			if first++; first > last {
 				break
 			}
