@@ -27,7 +27,7 @@ func (g *Gateway) admit(client session.Client, handshake session.Handshake) *hub
 		},
 	}
 	if handshake.Offset != "" {
-		offset, err := event.ParsePosition(handshake.Offset)
+		offset, err := event.ParseOffset(handshake.Offset)
 		if err != nil {
 			// Of a client whose connection was lost in the middle of a replay (see
 			// event.NoRecovery), or of nobody's: what it has cannot be told.

@@ -32,21 +32,18 @@ func (s *Seating) join(ctx context.Context, room event.Room, since event.Positio
 		s.refuse(err, reply)
 		return
 	}
-	taken := s.take(event.Stay{Room: room})
+	taken := s.take(event.Stay{Room: room, Number: s.nextJoin()})
 	s.post(func() { s.worker.sit(taken) })
 	found, err := s.catchUp(ctx, taken, since)
 	if err != nil {
-		s.abandon(ctx, taken)
+		s.abandon(taken)
 		s.giveUp(taken)
 		replies := s.refusal(err, reply)
-		s.post(func() { s.worker.open(s, replies) })
+		s.post(func() { s.worker.open(s, room, 0, replies) })
 		return
 	}
-	replies := reply(Outcome{Position: found.top.Position, Recovered: found.proven})
-	s.post(func() {
-		taken.after, taken.past = found.top.Position, found.top.Previous.Epoch
-		s.worker.open(s, s.worker.withoutOffset(taken, replies, found.missed))
-	})
+	replies, number := reply(Outcome{Position: found.top.Position, Recovered: found.proven}), taken.number
+	s.post(func() { s.worker.admit(taken, number, found, replies) })
 }
 
 // errNotSeated says that a join is one of a room that the member is not in.
@@ -61,10 +58,10 @@ func (s *Seating) rejoin(ctx context.Context, room event.Room, since event.Posit
 	case held == nil:
 		return errNotSeated
 	case since.IsZero():
-		s.answerWithPosition(held, Outcome{}, reply, func() {})
+		s.answerAgain(held, Outcome{}, reply)
 		return nil
 	case held.covers(since, s.hub.line.position()):
-		s.answerWithPosition(held, Outcome{Recovered: true}, reply, func() {})
+		s.answerAgain(held, Outcome{Recovered: true}, reply)
 		return nil
 	}
 	// The record would keep the old beginning of the stay, and a recovery double what this
@@ -85,7 +82,10 @@ func (s *seat) covers(since, heard event.Position) bool {
 
 // take notes a seat, before the worker is told: see directory.
 func (s *Seating) take(stay event.Stay) *seat {
-	taken := &seat{seating: s, room: stay.Room, joined: stay.Joined}
+	taken := &seat{
+		seating: s, room: stay.Room, offsets: s.tenure != nil,
+		joined: stay.Joined, number: stay.Number,
+	}
 	s.taken = append(s.taken, taken)
 	s.hub.directory.add(stay.Room, s.worker.index)
 	return taken
@@ -134,20 +134,26 @@ type catchingUp struct {
 	proven bool
 }
 
-// catchUp notes the stay, which gives the top, and reads what the room had since.
+// catchUp notes the stay, which gives the top, and reads what the room had since. The answer
+// to a member whose session can be continued waits until the channel was heard up to the
+// top: it carries that as the offset for all rooms, so nothing older may come after it.
 func (s *Seating) catchUp(ctx context.Context, taken *seat, since event.Position) (catchingUp, error) {
 	if err := s.hub.awaitStart(ctx); err != nil {
 		return catchingUp{}, err
 	}
-	top, err := s.enter(ctx, taken.room)
+	top, err := s.enter(ctx, taken)
 	if err != nil {
 		return catchingUp{}, err
 	}
 	taken.joined = top.Position
-	if since.IsZero() {
-		return catchingUp{top: top}, nil
+	found := catchingUp{top: top}
+	if !since.IsZero() {
+		found, err = s.hub.missedSince(ctx, taken.room, since, top)
 	}
-	return s.hub.missedSince(ctx, taken.room, since, top)
+	if err == nil && s.tenure != nil {
+		err = s.hub.line.await(ctx, found.top.Sequence)
+	}
+	return found, err
 }
 
 // missedSince reads what a room had after a position and up to the top, or a RESYNC in its

@@ -94,9 +94,14 @@ func (v *guest) lose() {
 // again comes back with what the guest has kept.
 func (v *guest) again(t *testing.T, h *hub.Hub) *guest {
 	t.Helper()
+	synctest.Wait()
 	opening := hub.Opening{PID: v.welcome().pid}
 	if offset := v.offset(t); offset != "" {
-		opening.Offset = position(t, offset)
+		at, err := event.ParseOffset(offset)
+		if err != nil {
+			t.Fatalf("%q: %v", offset, err)
+		}
+		opening.Offset = at
 	}
 	back := open(t, h, opening)
 	synctest.Wait()
@@ -143,15 +148,15 @@ func TestASessionIsContinuedOnAnotherInstance(t *testing.T) {
 	})
 }
 
-// A client that has got nothing yet has no offset to show.
-func TestASessionWithoutAnOffsetIsContinuedFromEachJoin(t *testing.T) {
+// A client that has got no update yet stands at its answers.
+func TestASessionWithoutUpdatesIsContinuedFromItsJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := twoHubs(t)
 		one, two := newRoom(t, "w", "one"), newRoom(t, "w", "two")
 		v := open(t, a, hub.Opening{})
 		publish(t, a, two)
 		join(t, v.seating, one, event.Position{})
-		v.seating.Release(false) // before the event came
+		v.lose()
 		missed := publish(t, a, one)
 		back := v.again(t, b)
 		expect(t, &back.listener, "reply", delivery(one, missed))
@@ -215,12 +220,12 @@ func TestWhatIsNoSessionBeginsAnother(t *testing.T) {
 				a, b := twoHubs(t, func(o *hub.Options) { o.RecoveryWindow = window })
 				room := newRoom(t, "w", "a")
 				v := open(t, a, hub.Opening{})
-				join(t, v.seating, room, event.Position{})
+				joined := join(t, v.seating, room, event.Position{}).Position
 				v.seating.Release(c.left)
 				synctest.Wait()
 				time.Sleep(c.after) // of the bubble
 				publish(t, b, room)
-				opening := hub.Opening{PID: v.welcome().pid}
+				opening := hub.Opening{PID: v.welcome().pid, Offset: event.Offset{Position: joined, Joins: 1}}
 				if c.change != nil {
 					c.change(&opening)
 				}
@@ -296,13 +301,12 @@ func TestASessionThatMissedMoreThanIsReplayedBeginsAnew(t *testing.T) {
 	}
 }
 
-// One room that cannot be continued costs the others nothing. It is told first, with the
-// offset that the client had: were the connection lost right after the first missed event
-// of another room, the client's offset would hide the loss.
+// One room that cannot be continued costs the others nothing. It is told first, and counts
+// as joined anew: a client that is cut off before it has that is not continued, one that is
+// cut off behind it is not told again, nor sent what is older.
 func TestOneRoomThatCannotBeContinuedIsToldFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bus := newLargeBus(3)
-		h, observed := startHub(t, "a", bus.Store())
+		h, observed := startHub(t, "a", newLargeBus(3).Store())
 		awaitReady(t, h)
 		quiet, busy := newRoom(t, "w", "quiet"), newRoom(t, "w", "busy")
 		v := open(t, h, hub.Opening{})
@@ -310,22 +314,32 @@ func TestOneRoomThatCannotBeContinuedIsToldFirst(t *testing.T) {
 		join(t, v.seating, busy, event.Position{})
 		publish(t, h, quiet)
 		synctest.Wait()
-		offset := v.offset(t)
 		v.lose()
+		missed := []string{delivery(quiet, publish(t, h, quiet))}
 		for range 4 {
 			publish(t, h, busy)
 		}
-		missed := publish(t, h, quiet)
+		missed = append(missed, delivery(quiet, publish(t, h, quiet)))
 		back := v.again(t, h)
-		expect(t, &back.listener, "reply", "RESYNC busy", delivery(quiet, missed))
+		expect(t, &back.listener, "reply", "RESYNC busy", missed[0], missed[1])
 		if !back.welcome().recovered {
 			t.Error("the session was not recovered for one room's sake")
 		}
-		if carried, _ := carriedBy(t, back.got()[1]); carried != offset {
-			t.Errorf("the RESYNC carries the offset %q, want the client's own %q", carried, offset)
-		}
 		if resynced := observed.resynced.Load(); resynced != 1 {
 			t.Errorf("%d rooms are counted as resynced", resynced)
+		}
+
+		for cut, due := range map[int][]string{2: {"reply", missed[0], missed[1]}, 3: {"reply", missed[1]}, 4: {"reply"}} {
+			part := &guest{admitted: back.welcome()}
+			part.events = back.got()[:cut]
+			third := part.again(t, h)
+			expect(t, &third.listener, due...)
+			third.lose()
+		}
+		part := &guest{admitted: back.welcome()}
+		part.events = append(v.got(), back.got()[:1]...)
+		if third := part.again(t, h); third.welcome().recovered {
+			t.Error("recovered without the word that it must reload")
 		}
 	})
 }
@@ -474,7 +488,7 @@ func TestAJoinWithAPositionDoesNotMoveTheOffsetBack(t *testing.T) {
 			offset, _ := carriedBy(t, e)
 			offsets = append(offsets, offset)
 		}
-		if want := []string{event.NoRecovery, event.NoRecovery, reached.String()}; !slices.Equal(offsets, want) {
+		if want := []string{event.NoRecovery, event.NoRecovery, reached.String() + ".2"}; !slices.Equal(offsets, want) {
 			t.Errorf("answer and missed events carry the offsets %q, want %q", offsets, want)
 		}
 		v.lose()
@@ -503,8 +517,9 @@ func TestAFirstJoinWithAPositionLeavesAnOffset(t *testing.T) {
 	})
 }
 
-// The bus lags: what the joined room had is newer than what is still to come of another.
-func TestAReplayAheadOfTheBusDoesNotMoveTheOffsetForward(t *testing.T) {
+// The bus lags. The answer to a join carries the offset for all rooms: it waits until what
+// is older has come to the other rooms.
+func TestAnAnswerDoesNotMoveTheOffsetPastWhatIsStillToCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _, store := startFaulty(t, newBus().Store())
 		slow, ahead := newRoom(t, "w", "slow"), newRoom(t, "w", "ahead")
@@ -513,19 +528,100 @@ func TestAReplayAheadOfTheBusDoesNotMoveTheOffsetForward(t *testing.T) {
 		join(t, v.seating, slow, event.Position{})
 		synctest.Wait()
 		release := store.holdBack(t)
-		missed := publish(t, h, slow)
-		publish(t, h, ahead)
-		join(t, v.seating, ahead, known)
-		synctest.Wait()
-		v.lose() // before the bus brought the other room's event
-		back := v.again(t, h)
+		older := publish(t, h, slow)
+		missed := publish(t, h, ahead)
+		if err := v.seating.Join(ahead, known, replyTo(make(chan hub.Outcome, 1))); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, &v.listener, "reply", "reply")
 		release()
-		expect(t, &back.listener, "reply", delivery(slow, missed))
+		expect(t, &v.listener, "reply", "reply", delivery(slow, older), "reply", delivery(ahead, missed))
+		if offset, want := v.offset(t), missed.String()+".2"; offset != want {
+			t.Errorf("the block ends with the offset %q, want %q", offset, want)
+		}
 	})
 }
 
-// A repair tells of losses first, and with an offset from before them.
-func TestARepairTellsOfLossesBeforeItMovesTheOffset(t *testing.T) {
+// A client that has not got an answer must ask again, and has to be told so: it may have
+// been away from that room for long, and what it is sent now would look as if it went on
+// from there.
+func TestASessionWithAnAnswerThatGotLostBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := twoHubs(t)
+		one, two := newRoom(t, "w", "one"), newRoom(t, "w", "two")
+		known := publish(t, a, two)
+		publish(t, a, two)
+		v := open(t, a, hub.Opening{})
+		join(t, v.seating, one, event.Position{})
+		synctest.Wait()
+		got := len(v.got())
+		join(t, v.seating, two, known)
+		synctest.Wait()
+		for cut := got; cut < len(v.got()); cut++ {
+			lost := &guest{admitted: v.welcome()}
+			lost.events = v.got()[:cut]
+			opening := hub.Opening{PID: lost.pid}
+			if at, err := event.ParseOffset(lost.offset(t)); err == nil {
+				opening.Offset = at
+			} else {
+				continue // the gateway does not even look for it
+			}
+			if back := open(t, b, opening); !unrecovered(back) {
+				t.Errorf("recovered with %d of %d packets", cut, len(v.got()))
+			}
+		}
+	})
+}
+
+// The official client keeps its offset when it is given another private id. What that says
+// about the answers of the former session says nothing about those of the new one.
+func TestAnOldOffsetAnswersNoJoinOfANewSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := twoHubs(t)
+		room := newRoom(t, "w", "a")
+		at := event.Offset{Position: publish(t, a, room), Joins: 5}
+		v := open(t, a, hub.Opening{PID: "unknown", Offset: at})
+		synctest.Wait()
+		join(t, v.seating, room, event.Position{})
+		v.lose()
+		if back := open(t, b, hub.Opening{PID: v.welcome().pid, Offset: at}); !unrecovered(back) {
+			t.Error("recovered without the answer to its only join")
+		}
+		expect(t, &v.listener, "reply", "reply")
+		if offset := v.offset(t); !strings.HasSuffix(offset, ".6") {
+			t.Errorf("the answer carries %q, want the count to go on from 5", offset)
+		}
+	})
+}
+
+func unrecovered(v *guest) bool {
+	synctest.Wait()
+	return v.welcome().welcomes == 1 && !v.welcome().recovered
+}
+
+// The same question again is answered with the same count: the first answer may be the one
+// that got lost.
+func TestAnAnswerGivenAgainCountsLikeTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := twoHubs(t)
+		room := newRoom(t, "w", "a")
+		v := open(t, a, hub.Opening{})
+		join(t, v.seating, room, event.Position{})
+		live := publish(t, a, room)
+		synctest.Wait()
+		join(t, v.seating, room, live)
+		synctest.Wait()
+		if offset, want := v.offset(t), live.String()+".1"; offset != want {
+			t.Errorf("answered with the offset %q, want %q", offset, want)
+		}
+		expect(t, &v.again(t, b).listener, "reply")
+	})
+}
+
+// A hole that cannot be filled in all of a member's rooms: its offset could not say that it
+// was told of the one and has yet to get the other. It is closed, and gets both when it
+// comes back. A member without other rooms is told at once.
+func TestARepairTellsWhoeverItCanTellAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _, store := startFaulty(t, newLargeBus(3).Store())
 		whole, torn, gone := newRoom(t, "w", "whole"), newRoom(t, "w", "torn"), newRoom(t, "w", "gone")
@@ -533,9 +629,12 @@ func TestARepairTellsOfLossesBeforeItMovesTheOffset(t *testing.T) {
 		for _, room := range []event.Room{whole, torn, gone} {
 			join(t, v.seating, room, event.Position{})
 		}
-		join(t, alone.seating, torn, event.Position{})
-		before := publish(t, h, whole)
+		for _, room := range []event.Room{torn, gone} {
+			join(t, alone.seating, room, event.Position{})
+		}
+		publish(t, h, whole)
 		synctest.Wait()
+		had := len(v.got())
 		store.lose(everything)
 		for range 4 {
 			publish(t, h, torn)
@@ -547,22 +646,23 @@ func TestARepairTellsOfLossesBeforeItMovesTheOffset(t *testing.T) {
 		live := publish(t, h, whole)
 		synctest.Wait()
 
-		got := v.heard()
-		got = got[len(got)-4:]
-		slices.Sort(got[:2])
-		if want := []string{"RESYNC gone", "RESYNC torn", delivery(whole, missed), delivery(whole, live)}; !slices.Equal(got, want) {
-			t.Errorf("got %q, want %q", got, want)
+		if closings := v.closings(); len(closings) != 1 {
+			t.Errorf("closed %q", closings)
 		}
-		events := v.got()
-		for _, e := range events[len(events)-4 : len(events)-2] {
-			if offset, _ := carriedBy(t, e); offset != before.String() {
-				t.Errorf("%s carries the offset %q, want %q", words(e), offset, before)
-			}
+		part := &guest{admitted: v.welcome()} // nothing comes over a closed connection
+		part.events = v.got()[:had]
+		back := part.again(t, h)
+		expect(t, &back.listener, "reply", "RESYNC gone", "RESYNC torn", delivery(whole, missed), delivery(whole, live))
+
+		told := alone.got()[3:]
+		if len(told) != 2 || len(alone.closings()) != 0 {
+			t.Fatalf("got %q, closed %q", alone.heard(), alone.closings())
 		}
-		// Whoever gets nothing else is not told again after the next reconnect.
-		if offset := alone.offset(t); position(t, offset).Sequence < missed.Sequence {
-			t.Errorf("the RESYNC of a member without other rooms carries %q", offset)
+		if offset, _ := carriedBy(t, told[0]); offset != event.NoRecovery {
+			t.Errorf("with half of its RESYNCs the client has the offset %q", offset)
 		}
+		alone.lose()
+		expect(t, &alone.again(t, h).listener, "reply")
 	})
 }
 

@@ -27,6 +27,7 @@ const (
 // setBaseline starts the line where the channel stands.
 func (h *Hub) setBaseline() {
 	if top, ok := h.insistOnTop(); ok {
+		h.line.enter(top)
 		h.line.advance(top.Position)
 	}
 }
@@ -39,6 +40,9 @@ func (h *Hub) repair(cause string) {
 		return // the hub is stopping
 	}
 	last := h.line.position()
+	if top.Epoch != last.Epoch {
+		h.line.enter(top)
+	}
 	switch {
 	case top.Position == last:
 		return
@@ -46,13 +50,16 @@ func (h *Hub) repair(cause string) {
 		// Sequences were lost or given out twice: no room can be vouched for.
 		h.options.Logger.Warn("the sequence does not continue, rooms must reload",
 			"cause", cause, "heard", last.String(), "top", top.String())
-		r := rupture{from: last, top: top.Position}
+		r := rupture{top: top.Position}
 		for _, room := range h.directory.list() {
 			r.losses = append(r.losses, loss{room, "discontinuity"})
 		}
 		h.resync(r)
 	default:
 		h.options.Logger.Info("filling a hole in the channel", "cause", cause, "events", top.Sequence-last.Sequence)
+		if top.Epoch != last.Epoch {
+			h.resyncAhead(last)
+		}
 		if !h.fill(last, top) {
 			return
 		}
@@ -84,7 +91,7 @@ func (h *Hub) fill(last event.Position, top event.Top) bool {
 		return false
 	}
 	var missed []*event.Event
-	r := rupture{from: last, top: top.Position, moving: make(map[event.Room]bool)}
+	r := rupture{top: top.Position, moving: make(map[event.Room]bool)}
 	size := 0
 	for _, room := range changed {
 		history, ok := h.insistOnHistory(room, last.Sequence)

@@ -19,9 +19,9 @@ type Opening struct {
 	Subject string
 	// PID is the private id of the session that is to be continued; empty for none.
 	PID string
-	// Offset is the position of the last event that the client has got in that session;
-	// zero if it got none.
-	Offset event.Position
+	// Offset is that of the last event that the client has got in that session; zero if it
+	// got none.
+	Offset event.Offset
 	// Welcome makes the events that tell the client under which session it was admitted.
 	// They are written before any other.
 	Welcome func(Admission) []*event.Event
@@ -39,6 +39,7 @@ type Admission struct {
 const (
 	recovered          = "recovered"
 	recoveryUnknown    = "unknown"     // no such session, or lost for longer than the window
+	recoveryUnanswered = "unanswered"  // the client has not got the answer to a join, and must ask again
 	recoveryTooMuch    = "too_much"    // more was missed than is replayed
 	recoveryUnreadable = "unavailable" // the store could not be read; the client tries again
 )
@@ -57,9 +58,12 @@ func (h *Hub) Open(member Member, opening Opening) *Seating {
 	return s
 }
 
-// begin gives the member a session of its own.
+// begin gives the member a session of its own. The official client keeps its old offset
+// with the new private id, until it gets another: the session's joins are counted on from
+// there, so that no old count stands for an answer of this session.
 func (s *Seating) begin(opening Opening, send func(welcome []*event.Event)) {
 	s.tenure = s.hub.newTenure(opening.SID, opening.Subject)
+	s.tenure.joins = opening.Offset.Joins
 	send(opening.Welcome(Admission{SID: opening.SID, PID: s.tenure.PID}))
 }
 
@@ -74,7 +78,7 @@ func (s *Seating) resume(ctx context.Context, opening Opening) {
 		s.member.Close("session unavailable")
 	} else if outcome != recovered {
 		s.begin(opening, func(welcome []*event.Event) {
-			s.post(func() { s.worker.open(s, welcome) })
+			s.post(func() { s.worker.open(s, event.Room{}, 0, welcome) })
 		})
 	}
 	s.hub.options.Observer.Recovery(outcome)
@@ -104,8 +108,17 @@ func (s *Seating) tryResume(ctx context.Context, opening Opening) (outcome strin
 	case err != nil:
 		return "", err
 	}
-	s.tenure = &tenure{Tenancy: record.Tenancy, recorded: true}
+	s.tenure = &tenure{Tenancy: record.Tenancy, recorded: true, joins: opening.Offset.Joins}
 	s.hub.tenants.add(s)
+	for _, stay := range record.Stays {
+		if !stay.Answered(opening.Offset) {
+			// With it the client does not know that it is in the room, nor from where on it
+			// has what was there.
+			s.dismiss(ctx)
+			return recoveryUnanswered, nil
+		}
+		s.tenure.joins = max(s.tenure.joins, stay.Number)
+	}
 	return s.catchUpAll(ctx, record, opening)
 }
 
@@ -125,7 +138,7 @@ func (s *Seating) catchUpAll(ctx context.Context, record event.Record, opening O
 	if err != nil {
 		return "", err
 	}
-	missed, losses, err := s.hub.missedByAll(ctx, record.Stays, opening.Offset, top)
+	missed, losses, err := s.hub.missedByAll(ctx, record.Stays, opening.Offset.Position, top)
 	switch {
 	case errors.Is(err, errTooMuch):
 		s.dismiss(ctx)
@@ -133,14 +146,23 @@ func (s *Seating) catchUpAll(ctx context.Context, record event.Record, opening O
 	case err != nil:
 		return "", err
 	}
-	block := opening.Welcome(Admission{SID: record.SID, PID: record.PID, Recovered: true})
-	block = append(block, s.hub.resyncsBefore(missed, losses, opening.Offset, top.Position)...)
-	block = append(block, missed...)
+	if len(losses) > 0 {
+		if missed, err = s.restart(ctx, losses, missed, opening.Offset, top.Position); err != nil {
+			return "", err
+		}
+	}
+	block := append(opening.Welcome(Admission{SID: record.SID, PID: record.PID, Recovered: true}), missed...)
+	joins := s.tenure.joins
 	s.post(func() {
+		if _, lost := s.hub.line.lost(top.Position); lost {
+			s.member.Close(reasonReload)
+			return
+		}
 		for _, taken := range seats {
 			taken.after, taken.past = top.Position, top.Previous.Epoch
 		}
-		s.worker.open(s, block)
+		s.answered = joins
+		s.worker.open(s, event.Room{}, top.Sequence, block)
 	})
 	return recovered, nil
 }

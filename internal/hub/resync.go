@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/roomcast/roomcast/internal/event"
@@ -8,11 +9,8 @@ import (
 
 // A RESYNC tells a room's members that continuity cannot be proven: they must reload.
 //
-// It is written before anything later of the same session, and with the offset that the
-// session had before the loss: a client whose connection is lost right behind it, or right
-// before it, is then told again. Written after later events of other rooms it could be lost
-// with the connection, and the client's offset would say that all was well. Only where
-// nothing else is to come up to the top may the last RESYNC move the offset there.
+// It is written before anything later of the same session: behind events of other rooms it
+// could be lost with the connection, and the client's offset would say that all was well.
 
 // loss is a room of which something cannot be produced, and why.
 type loss struct {
@@ -32,33 +30,39 @@ func newResync(room event.Room, top event.Position, cause string) *event.Event {
 	return event.NewDelivery(room, top, 0, string(object))
 }
 
-// resyncsBefore makes the RESYNCs that stand before what a session missed in its other rooms.
-func (h *Hub) resyncsBefore(missed []*event.Event, losses []loss, offset, top event.Position) []*event.Event {
-	var resyncs []*event.Event
+// restart makes the block of a session that cannot be continued in all its rooms: RESYNCs,
+// then what it missed in the others. A room that is lost is joined anew, at the top, and its
+// RESYNC is the answer to that: the last of them, and whatever follows it up to the top,
+// carries the number of that join. A client that is cut off before has not got the answer.
+func (s *Seating) restart(ctx context.Context, losses []loss, missed []*event.Event, offset event.Offset, top event.Position) ([]*event.Event, error) {
+	before := offset.String()
+	offset.Joins = s.nextJoin()
+	var block []*event.Event
 	for n, loss := range losses {
-		h.options.Observer.Resynced(loss.cause)
+		s.hub.options.Observer.Resynced(loss.cause)
+		anew := s.find(loss.room)
+		anew.joined, anew.number = top, offset.Joins
 		resync := newResync(loss.room, top, loss.cause)
-		if n < len(losses)-1 || len(missed) > 0 {
-			resync = resync.Carrying(offsetText(offset))
+		switch {
+		case n < len(losses)-1:
+			resync = resync.Carrying(before)
+		case len(missed) > 0:
+			resync = resync.Carrying(offset.String())
+		default:
+			resync = resync.Carrying(event.Offset{Position: top, Joins: offset.Joins}.String())
 		}
-		resyncs = append(resyncs, resync)
+		block = append(block, resync)
 	}
-	return resyncs
-}
-
-// offsetText is a position as an offset, none for the zero one.
-func offsetText(offset event.Position) string {
-	if offset.IsZero() {
-		return ""
+	for _, e := range missed {
+		block = append(block, e.Carrying(event.Offset{Position: e.Position, Joins: offset.Joins}.String()))
 	}
-	return offset.String()
+	return block, s.hub.store.Restore(ctx, s.record())
 }
 
 // rupture is a place in the sequence at which some rooms could not be continued.
 type rupture struct {
 	losses []loss
-	from   event.Position      // up to here everything was heard
-	top    event.Position      // from here on everything will be
+	top    event.Position      // from here on everything will be heard again
 	moving map[event.Room]bool // rooms that are about to get what they had in between
 }
 
@@ -76,15 +80,15 @@ func (h *Hub) resync(r rupture) {
 	}
 }
 
-// notice is the RESYNC of one room in both forms that its members may get.
+// notice is the RESYNC of one room, alone for those who get no other.
 type notice struct {
-	early, final           *event.Event // with the offset from before, or the top
-	earlyBatch, finalBatch *event.Batch // for all who get no other
+	event *event.Event
+	batch *event.Batch
 }
 
 // resync gives each member the RESYNCs of all its rooms at once.
 func (w *worker) resync(r rupture) {
-	notices := make(map[event.Room]*notice, len(r.losses))
+	notices := make(map[event.Room]notice, len(r.losses))
 	var members []*Seating
 	rooms := make(map[*Seating][]event.Room)
 	for _, loss := range r.losses {
@@ -92,12 +96,11 @@ func (w *worker) resync(r rupture) {
 		if here == nil {
 			continue
 		}
-		final := newResync(loss.room, r.top, loss.cause)
-		early := final.Carrying(offsetText(r.from))
-		notices[loss.room] = &notice{early, final, event.NewBatch(early), event.NewBatch(final)}
+		resync := newResync(loss.room, r.top, loss.cause)
+		notices[loss.room] = notice{resync, event.NewBatch(resync)}
 		here.last = r.top
 		for _, s := range here.seats {
-			if !s.wants(final) {
+			if !s.wants(resync) {
 				continue
 			}
 			if rooms[s.seating] == nil {
@@ -113,29 +116,59 @@ func (w *worker) resync(r rupture) {
 	w.hub.options.Observer.Delivered(delivered)
 }
 
-func (w *worker) giveResyncs(member *Seating, rooms []event.Room, notices map[event.Room]*notice, r rupture) int {
-	moves := false
+// giveResyncs hands a member the RESYNCs of rooms, which is at least one. A member with an
+// offset that is to get missed events too, or the answer to a join, is closed: its offset
+// cannot say that it was told of the one and has yet to get the other. When it comes back,
+// its session's record can.
+func (w *worker) giveResyncs(member *Seating, rooms []event.Room, notices map[event.Room]notice, r rupture) int {
+	moves, offsets := false, false
 	for _, s := range member.seats {
 		moves = moves || r.moving[s.room]
+		offsets = offsets || s.offsets
 	}
-	first := notices[rooms[0]]
-	if !member.gated && !moves {
-		member.high = r.top
+	if offsets && (moves || member.gated) {
+		member.member.Close(reasonReload)
+		return 0
 	}
-	switch {
-	case len(rooms) > 1 || member.gated:
-		events := make([]*event.Event, len(rooms))
-		for n, room := range rooms {
-			events[n] = notices[room].early
+	if len(rooms) == 1 && !member.gated {
+		member.member.Send(notices[rooms[0]].batch)
+		return 1
+	}
+	events := make([]*event.Event, len(rooms))
+	for n, room := range rooms {
+		events[n] = notices[room].event
+		if n < len(rooms)-1 {
+			// A client that has got only some of them cannot be continued.
+			events[n] = events[n].Carrying(event.NoRecovery)
 		}
-		if !moves {
-			events[len(events)-1] = notices[rooms[len(rooms)-1]].final
-		}
-		return w.giveEvents(member, events)
-	case moves:
-		member.member.Send(first.earlyBatch)
-	default:
-		member.member.Send(first.finalBatch)
 	}
-	return 1
+	return w.giveEvents(member, events)
+}
+
+// reasonReload is why a connection ends whose client is told more by its next one.
+const reasonReload = "continuity lost"
+
+// resyncAhead tells those members that have read, as they joined, what this instance had
+// not heard yet and what the store has lost since. They are few.
+func (h *Hub) resyncAhead(last event.Position) {
+	for _, w := range h.workers {
+		w.inbox.post(work{task: func() { w.resyncAhead(last) }})
+	}
+}
+
+func (w *worker) resyncAhead(last event.Position) {
+	for name, room := range w.rooms {
+		for _, s := range room.seats {
+			instead, lost := w.hub.line.lost(s.after)
+			if !lost || w.hub.line.reaches(last, s.after) {
+				continue
+			}
+			if s.offsets {
+				s.seating.member.Close(reasonReload)
+				continue
+			}
+			w.hub.options.Observer.Resynced("discontinuity")
+			w.giveEvents(s.seating, []*event.Event{newResync(name, instead.Position, "discontinuity")})
+		}
+	}
 }

@@ -17,19 +17,12 @@ func (w *worker) sit(s *seat) {
 	}
 	s.index = len(r.seats)
 	r.seats = append(r.seats, s)
-	if !s.seating.gated {
-		// From now on nothing is written: what is held must not count as written.
-		s.seating.high = w.written(s.seating)
-	}
 	s.seating.seats = append(s.seating.seats, s)
 	s.seating.gated = true
 }
 
 // unseat takes a seat away. The last seat of the room moves to its place.
 func (w *worker) unseat(s *seat) {
-	if !s.seating.gated {
-		s.seating.high = w.written(s.seating) // what it got in this room counts on
-	}
 	r := w.rooms[s.room]
 	last := len(r.seats) - 1
 	r.seats[s.index] = r.seats[last]
@@ -44,18 +37,65 @@ func (w *worker) unseat(s *seat) {
 	w.hub.directory.remove(s.room, w.index)
 }
 
-// open writes a block for this member alone, then what was held and is news, and lets the
-// member's events pass from now on.
-func (w *worker) open(member *Seating, block []*event.Event) {
+// admit writes the answer to a join, the session's of that number, and what was missed, and
+// opens the gate.
+func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []*event.Event) {
+	if instead, lost := w.hub.line.lost(found.top.Position); lost {
+		// The store has lost where it stood when it was asked.
+		w.hub.options.Observer.Resynced("discontinuity")
+		found.top = instead
+		found.missed = append(slices.Clip(found.missed), newResync(joined.room, instead.Position, "discontinuity"))
+	}
+	joined.after, joined.past = found.top.Position, found.top.Previous.Epoch
+	member := joined.seating
+	block := append(replies, found.missed...)
+	if number > 0 {
+		member.answered = number
+		stampOffset(block, event.Offset{Position: found.top.Position, Joins: number})
+	}
+	w.open(member, joined.room, found.top.Sequence, block)
+}
+
+// stampOffset gives the last event of a block the offset at which the client has all of
+// it. Missed events are older than what the client has of other rooms, or newer than what
+// it has yet to get of them: as long as it has a part of the block only, it holds an offset
+// that cannot be continued.
+func stampOffset(block []*event.Event, offset event.Offset) {
+	last := len(block) - 1
+	for last > 0 && block[last].IsAck() {
+		last-- // clients look for offsets in events alone
+	}
+	for n, e := range block[:last] {
+		block[n] = e.Carrying(event.NoRecovery)
+	}
+	block[last] = block[last].Carrying(offset.String())
+}
+
+// open writes a block for this member alone, behind what was held up to a sequence and
+// before the rest of that, and lets the member's events pass from now on. Of the room that
+// the block is the answer to nothing comes before it.
+func (w *worker) open(member *Seating, joined event.Room, upTo uint64, block []*event.Event) {
 	if member.cut {
 		return
 	}
-	events := block
-	for _, e := range member.held {
-		if s := member.seatIn(e.Room); s != nil && s.wants(e) {
-			events = append(events, e)
+	older := 0 // so many were held up to the sequence, with the RESYNCs between them
+	for n, e := range member.held {
+		if !e.Position.IsZero() && e.Position.Sequence <= upTo {
+			older = n + 1
 		}
 	}
+	var before, after []*event.Event
+	for n, e := range member.held {
+		s := member.seatIn(e.Room)
+		switch {
+		case s == nil || !s.wants(e):
+		case n < older && e.Room != joined:
+			before = append(before, e)
+		default:
+			after = append(after, e)
+		}
+	}
+	events := slices.Concat(before, block, after)
 	delivered := 0
 	for _, e := range events {
 		if e.Object() != "" { // replies are no deliveries
@@ -67,53 +107,6 @@ func (w *worker) open(member *Seating, block []*event.Event) {
 	if len(events) > 0 {
 		member.member.Send(event.NewBatch(events...))
 	}
-}
-
-// withoutOffset is the block of a join: the replies and what was missed. The missed events
-// are older than what the member has of its other rooms, or newer than what it has yet to
-// get, so none of them can be the offset that stands for all rooms. As long as the client
-// has a part of them only, it holds an offset that cannot be recovered; the last gives it
-// its own back. The joined room is continued from the stay's beginning in the record.
-func (w *worker) withoutOffset(joining *seat, replies, missed []*event.Event) []*event.Event {
-	block := append(replies, missed...)
-	member := joining.seating
-	if member.tenure == nil || len(missed) == 0 {
-		return block
-	}
-	for n, e := range block[:len(block)-1] {
-		block[n] = e.Carrying(event.NoRecovery)
-	}
-	last := len(block) - 1
-	block[last] = block[last].Carrying(member.offset().String())
-	return block
-}
-
-// offset is where a gated member's client stands in all of its rooms.
-func (s *Seating) offset() event.Position {
-	if !s.high.IsZero() {
-		return s.high
-	}
-	// Nothing was written yet: any place is right that is not after the beginning of one
-	// of its seats.
-	at := s.seats[0].after
-	for _, seat := range s.seats {
-		if seat.after.Sequence < at.Sequence {
-			at = seat.after
-		}
-	}
-	return at
-}
-
-// written is the highest offset that a member without a shut gate was given.
-func (w *worker) written(member *Seating) event.Position {
-	high := member.high
-	for _, s := range member.seats {
-		at := w.rooms[s.room].high
-		if at.Sequence > high.Sequence && !s.knows(at) {
-			high = at
-		}
-	}
-	return high
 }
 
 // reached is the position up to which a seat's holder has been given the room, when

@@ -32,9 +32,8 @@ type Seating struct {
 	held      []*event.Event
 	heldBytes int
 	cut       bool // closed for having gathered too much: stays gated and gets nothing
-	// high is the highest offset written so far, without what went to all members of its
-	// present rooms; while the gate is shut, with it.
-	high event.Position
+	// answered is the number of the last join whose answer was written.
+	answered uint64
 
 	round        uint64 // the last round of fan-out this member was counted in
 	roomsInRound int
@@ -185,6 +184,24 @@ func (s *Seating) answerWithPosition(held *seat, outcome Outcome, reply Reply, t
 		then()
 		s.send(reply(outcome))
 	})
+}
+
+// answerAgain answers the join of a room that the member is in.
+func (s *Seating) answerAgain(held *seat, outcome Outcome, reply Reply) {
+	heard := s.hub.line.position()
+	s.answerWithPosition(held, outcome, func(outcome Outcome) []*event.Event {
+		replies := reply(outcome)
+		if s.answered > 0 {
+			// The first answer may have been lost on its way to a client that was recovered.
+			// Everything up to here was written, in all of its rooms.
+			at := heard
+			if last := s.worker.last; last.Sequence > at.Sequence {
+				at = last
+			}
+			stampOffset(replies, event.Offset{Position: at, Joins: s.answered})
+		}
+		return replies
+	}, func() {})
 }
 
 // send writes events for this member alone. It runs in the worker.

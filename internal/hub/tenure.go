@@ -16,6 +16,7 @@ import (
 type tenure struct {
 	event.Tenancy // fixed once the member is admitted
 
+	joins    uint64       // so many were asked for
 	recorded bool         // the store has, or may have, a record
 	strays   []event.Room // stays that the record may name although there is no seat
 }
@@ -35,16 +36,25 @@ func (s *Seating) record() event.Record {
 	record := event.Record{Tenancy: s.tenure.Tenancy}
 	for _, taken := range s.taken {
 		if !taken.joined.IsZero() { // a join under way is not a stay yet
-			record.Stays = append(record.Stays, event.Stay{Room: taken.room, Joined: taken.joined})
+			record.Stays = append(record.Stays, event.Stay{Room: taken.room, Joined: taken.joined, Number: taken.number})
 		}
 	}
 	return record
 }
 
+// nextJoin numbers the joins of a session.
+func (s *Seating) nextJoin() uint64 {
+	if s.tenure == nil {
+		return 0
+	}
+	s.tenure.joins++
+	return s.tenure.joins
+}
+
 // enter notes a stay and returns a top that was read after the call began. It comes
 // before the answer to the join: a session whose client was told that it is in a room
 // must never be continued without that room.
-func (s *Seating) enter(ctx context.Context, room event.Room) (event.Top, error) {
+func (s *Seating) enter(ctx context.Context, taken *seat) (event.Top, error) {
 	if s.tenure == nil {
 		return s.hub.tops.read(ctx, 0)
 	}
@@ -55,7 +65,7 @@ func (s *Seating) enter(ctx context.Context, room event.Room) (event.Top, error)
 		s.tenure.recorded = true
 		s.hub.tenants.add(s)
 	}
-	return s.hub.store.Enter(ctx, s.record(), room)
+	return s.hub.store.Enter(ctx, s.record(), taken.room, taken.number)
 }
 
 // strike takes a stay out of the record, before the answer to a leave.
@@ -67,11 +77,16 @@ func (s *Seating) strike(ctx context.Context, room event.Room) error {
 }
 
 // abandon takes a stay out of the record whose join has failed. If that fails too, it is
-// done before the session's next entry.
-func (s *Seating) abandon(ctx context.Context, taken *seat) {
-	if s.tenure != nil && s.tenure.recorded && s.strike(ctx, taken.room) != nil {
-		s.tenure.strays = append(s.tenure.strays, taken.room)
+// done before the session's next entry, or at its end.
+func (s *Seating) abandon(taken *seat) {
+	if s.tenure == nil || !s.tenure.recorded {
+		return
 	}
+	s.tenure.strays = append(s.tenure.strays, taken.room)
+	// Not under the request's context: that it has ended is mostly why the join has failed.
+	ctx, cancel := context.WithTimeout(s.hub.ctx, partTimeout)
+	defer cancel()
+	_ = s.strikeStrays(ctx) // or later
 }
 
 func (s *Seating) strikeStrays(ctx context.Context) error {
@@ -100,7 +115,11 @@ func (s *Seating) part(ctx context.Context, left bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
-	if err := s.hub.store.Part(ctx, s.tenure.Tenancy, left, s.hub.options.RecoveryWindow); err != nil {
+	err := s.strikeStrays(ctx)
+	if err == nil {
+		err = s.hub.store.Part(ctx, s.tenure.Tenancy, left, s.hub.options.RecoveryWindow)
+	}
+	if err != nil {
 		s.hub.options.Logger.Debug("could not note the end of a session", "error", err)
 	}
 }
@@ -123,18 +142,23 @@ func (s *Seating) restore(ctx context.Context) {
 // whom the word of a claim may concern.
 type tenants struct {
 	mu       sync.Mutex
-	byDigest map[string]*Seating
+	byDigest map[string]tenant
 }
 
-func (t *tenants) init() { t.byDigest = make(map[string]*Seating) }
+type tenant struct {
+	seating    *Seating
+	generation uint64 // under which it holds the session
+}
+
+func (t *tenants) init() { t.byDigest = make(map[string]tenant) }
 
 // add makes a member the holder of its session here. A former one is closed: its client
 // is on the new connection.
 func (t *tenants) add(s *Seating) {
 	digest := event.DigestPID(s.tenure.PID)
 	t.mu.Lock()
-	former := t.byDigest[digest]
-	t.byDigest[digest] = s
+	former := t.byDigest[digest].seating
+	t.byDigest[digest] = tenant{s, s.tenure.Generation}
 	t.mu.Unlock()
 	if former != nil {
 		former.member.Close(reasonClaimed)
@@ -145,7 +169,7 @@ func (t *tenants) remove(s *Seating) {
 	digest := event.DigestPID(s.tenure.PID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byDigest[digest] == s {
+	if t.byDigest[digest].seating == s {
 		delete(t.byDigest, digest)
 	}
 }
@@ -155,8 +179,8 @@ func (t *tenants) claimed(claimed event.Claimed) {
 	t.mu.Lock()
 	holder := t.byDigest[claimed.Digest]
 	t.mu.Unlock()
-	if holder != nil && holder.tenure.Generation < claimed.Generation {
-		holder.member.Close(reasonClaimed)
+	if holder.seating != nil && holder.generation < claimed.Generation {
+		holder.seating.member.Close(reasonClaimed)
 	}
 }
 
@@ -165,8 +189,8 @@ func (t *tenants) list() []*Seating {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := make([]*Seating, 0, len(t.byDigest))
-	for _, s := range t.byDigest {
-		all = append(all, s)
+	for _, holder := range t.byDigest {
+		all = append(all, holder.seating)
 	}
 	return all
 }

@@ -10,13 +10,13 @@ import (
 
 // Enter notes that a session has joined room, in one record with the stays it has already,
 // and returns the top.
-func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room) (event.Top, error) {
+func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error) {
 	if err := permitted(ctx, record); err != nil {
 		return event.Top{}, fmt.Errorf("enter a room: %w", err)
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if err := s.bus.records.keep(record, &room, s.bus.top, time.Now()); err != nil {
+	if err := s.bus.records.keep(record, &event.Stay{Room: room, Joined: s.bus.top, Number: number}, time.Now()); err != nil {
 		return event.Top{}, fmt.Errorf("enter a room: %w", err)
 	}
 	return s.bus.standing(), nil
@@ -29,7 +29,7 @@ func (s *Store) Restore(ctx context.Context, record event.Record) error {
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if err := s.bus.records.keep(record, nil, s.bus.top, time.Now()); err != nil {
+	if err := s.bus.records.keep(record, nil, time.Now()); err != nil {
 		return fmt.Errorf("restore a session's record: %w", err)
 	}
 	return nil

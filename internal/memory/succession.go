@@ -43,7 +43,14 @@ func (b *Bus) Wipe() {
 	b.cutOff()
 }
 
-// cutOff ends all subscriptions; the followers come back by themselves.
+// CutOff ends all subscriptions, as a lost connection to Redis does; the followers come
+// back by themselves.
+func (b *Bus) CutOff() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cutOff()
+}
+
 func (b *Bus) cutOff() {
 	for f := range b.followers {
 		delete(b.followers, f)
