@@ -19,4 +19,8 @@
 //
 //	make soak SOAK_TIME=2h
 //	go test -v -timeout 0 ./test/faults -run Rolling -soak 20m
+//
+// A benchmark tells what it would cost to wait for a replica with each publication:
+//
+//	go test -run '^$' -bench Replica ./test/faults
 package faults
