@@ -42,6 +42,9 @@ func exercise(m *metrics.Metrics) {
 	m.BusLag(2 * time.Millisecond)
 	m.Repaired("gap")
 	m.Resynced("trimmed")
+	m.Recovery("recovered")
+	m.Recovery("recovered")
+	m.Recovery("unanswered")
 	m.Served("/api/v1/apps/", "PUT", 200, 4*time.Millisecond)
 	m.Published("accepted")
 }
@@ -112,6 +115,10 @@ roomcast_publications_total{outcome="accepted"} 1
 # HELP roomcast_repairs_total Holes in the sequence that were filled from the history, by cause.
 # TYPE roomcast_repairs_total counter
 roomcast_repairs_total{cause="gap"} 1
+# HELP roomcast_recoveries_total Clients that asked for the session of a lost connection, by outcome.
+# TYPE roomcast_recoveries_total counter
+roomcast_recoveries_total{outcome="recovered"} 2
+roomcast_recoveries_total{outcome="unanswered"} 1
 # HELP roomcast_resyncs_total Rooms told to reload because their continuity could not be proven, by cause.
 # TYPE roomcast_resyncs_total counter
 roomcast_resyncs_total{cause="trimmed"} 1
@@ -143,7 +150,7 @@ roomcast_sessions_upgraded_total{protocol="4"} 1
 		"roomcast_deliveries_dropped_total", "roomcast_deliveries_total",
 		"roomcast_handshakes_refused_total", "roomcast_http_requests_total",
 		"roomcast_members", "roomcast_publications_heard_total", "roomcast_publications_total",
-		"roomcast_repairs_total", "roomcast_resyncs_total", "roomcast_rooms",
+		"roomcast_recoveries_total", "roomcast_repairs_total", "roomcast_resyncs_total", "roomcast_rooms",
 		"roomcast_sessions", "roomcast_sessions_closed_total",
 		"roomcast_sessions_opened_total", "roomcast_sessions_upgraded_total")
 	if err != nil {
