@@ -25,6 +25,7 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 	result, err := s.run(ctx, s.scripts.publish, keys,
 		s.channel, room.String(), publication.Object, publication.Fingerprint, remember,
 		s.history.size, s.history.bytes, s.history.ttl, s.history.rooms)
+	s.refusals.published(err)
 	if err != nil {
 		return event.Receipt{}, fmt.Errorf("publish: %w", err)
 	}
@@ -44,7 +45,9 @@ func (s *Store) Beat(ctx context.Context, instance string) error {
 	if err := event.CheckID("instance", instance); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
+	sent := s.echo.begin(instance)
 	err := s.scripts.heartbeat.Run(ctx, s.client, append(s.keys.channel(), s.keys.leases()), newEpoch(), s.channel, instance).Err()
+	s.echo.end(sent, err)
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}

@@ -15,13 +15,16 @@ import (
 
 // Store is one instance's access to a channel. It is safe for concurrent use.
 type Store struct {
-	client  *goredis.Client
-	watched bool // by sentinels
-	scripts scripts
-	channel string
-	keys    keys
-	history history
-	logger  *slog.Logger
+	client   *goredis.Client
+	watched  bool // by sentinels
+	scripts  scripts
+	channel  string
+	keys     keys
+	history  history
+	logger   *slog.Logger
+	refusals refusals
+	eviction eviction
+	echo     echo
 }
 
 // history holds the bounds as publish.lua takes them.
@@ -54,7 +57,8 @@ func Open(options Options) (*Store, error) {
 			ttl:   options.HistoryTTL.Milliseconds(),
 			rooms: options.RoomIndexSize,
 		},
-		logger: options.Logger,
+		logger:   options.Logger,
+		refusals: refusals{logger: options.Logger},
 	}
 	s.client = options.newClient(s.onConnect)
 	return s, nil
@@ -82,7 +86,9 @@ func (s *Store) onConnect(ctx context.Context, connection *goredis.Conn) error {
 // Close releases connections. Nothing may be called afterwards, and Follow must have
 // returned.
 func (s *Store) Close() error {
-	if err := s.client.Close(); err != nil {
+	err := s.client.Close()
+	s.eviction.looking.Wait()
+	if err != nil {
 		return fmt.Errorf("close redis: %w", err)
 	}
 	return nil
@@ -174,6 +180,7 @@ func (s *Store) run(ctx context.Context, script *goredis.Script, keys []string, 
 		result.values, err = script.Run(ctx, s.client, keys, append([]any{newEpoch()}, args...)...).Slice()
 		return err
 	})
+	s.refusals.note(err)
 	return result, err
 }
 

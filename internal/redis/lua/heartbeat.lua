@@ -5,12 +5,17 @@
 -- ARGV[1]  epoch to use if a new one begins   ARGV[2]  channel   ARGV[3]  instance
 -- Result   number of subscribers of this node that it was sent to
 
-local top = stand(ARGV[1])
+-- A server can become a replica and a master again under open connections.
+local top = adopt(stand(ARGV[1]), ARGV[1])
 
 -- Unprotected, a Redis that is out of memory would refuse the lease and so silence all
--- instances, who hear the channel perfectly well.
+-- instances, who hear the channel perfectly well. But a replica's channel is heard by
+-- whoever is connected to it and by nobody else, so nobody may take it for the channel.
 local now = milliseconds()
-redis.pcall('ZADD', KEYS[3], decimal(now), ARGV[3])
+local renewed = redis.pcall('ZADD', KEYS[3], decimal(now), ARGV[3])
+if type(renewed) == 'table' and renewed.err and string.find(renewed.err, 'READONLY', 1, true) then
+  return renewed
+end
 redis.pcall('ZREMRANGEBYSCORE', KEYS[3], '-inf', decimal(now - lifetime))
 redis.pcall('PEXPIRE', KEYS[3], lifetime)
 

@@ -54,3 +54,19 @@ local function stand(fresh)
   end
   return top
 end
+
+-- adopt begins a new epoch where another process has counted: after a restart or a
+-- failover some publications may be gone, and without a new epoch their numbers would be
+-- given to other events without anybody noticing.
+local function adopt(top, fresh)
+  local run = process()
+  if redis.call('HGET', KEYS[1], 'run') == run then return top end
+  local seq = start(top.seq)
+  redis.call('HSET', KEYS[1], 'epoch', fresh, 'seq', decimal(seq), 'run', run,
+    'prev_epoch', top.epoch, 'prev_top', decimal(top.seq))
+  if top.seq == top.base then
+    -- Nothing was ever published, so there is still nothing that an index could have lost.
+    redis.call('HSET', KEYS[1], 'base', decimal(seq))
+  end
+  return stand(fresh)
+end
