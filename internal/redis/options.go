@@ -106,11 +106,12 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 
 func (s Server) dialer() dialFunc {
 	plain := &net.Dialer{Timeout: ioTimeout, KeepAlive: time.Minute}
-	if !s.TLS {
-		return linked(plain.DialContext)
+	dial := plain.DialContext
+	if s.TLS {
+		secure := &tls.Dialer{NetDialer: plain, Config: &tls.Config{MinVersion: tls.VersionTLS12}}
+		dial = secure.DialContext
 	}
-	secure := &tls.Dialer{NetDialer: plain, Config: &tls.Config{MinVersion: tls.VersionTLS12}}
-	return linked(secure.DialContext)
+	return linked(dial, new(lines).watched(dial))
 }
 
 // LogClient sends what go-redis itself has to say, which it would otherwise print, to
