@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -17,6 +16,7 @@ import (
 type Store struct {
 	client   *goredis.Client
 	watched  bool // by sentinels
+	instance string
 	scripts  scripts
 	channel  string
 	keys     keys
@@ -47,10 +47,11 @@ func Open(options Options) (*Store, error) {
 		return nil, fmt.Errorf("redis store: %w", err)
 	}
 	s := &Store{
-		watched: options.Server.Master != "",
-		scripts: newScripts(),
-		channel: options.Channel,
-		keys:    keys{prefix: "{" + options.Channel + "}:"},
+		watched:  options.Server.Master != "",
+		instance: options.Instance,
+		scripts:  newScripts(),
+		channel:  options.Channel,
+		keys:     keys{prefix: "{" + options.Channel + "}:"},
 		history: history{
 			size:  options.HistorySize,
 			bytes: options.HistoryBytes,
@@ -65,18 +66,28 @@ func Open(options Options) (*Store, error) {
 }
 
 // onConnect runs first on every connection: see open.lua. go-redis calls it for connections
-// to sentinels too, which have no scripts.
+// to sentinels too, which have no scripts. All is asked in one round trip, or on a slow way
+// a command's time would be over before it is sent.
 func (s *Store) onConnect(ctx context.Context, connection *goredis.Conn) error {
+	pipe := connection.Pipeline()
+	pipe.ClientSetName(ctx, "roomcast:"+s.instance) // for CLIENT LIST alone: may fail
+	var info *goredis.StringCmd
 	if s.watched {
-		info, err := connection.Info(ctx, "server").Result()
-		if err != nil {
-			return fmt.Errorf("ask for the kind of server: %w", err)
-		}
-		if strings.Contains(info, "redis_mode:sentinel") {
-			return nil
-		}
+		info = pipe.Info(ctx, "server")
 	}
-	err := s.scripts.open.Run(ctx, connection, s.keys.channel(), newEpoch()).Err()
+	keys, epoch := s.keys.channel(), newEpoch()
+	opened := s.scripts.open.EvalSha(ctx, pipe, keys, epoch)
+	_, err := pipe.Exec(ctx)
+	if _, answered := answer(err); err != nil && !answered {
+		return fmt.Errorf("open a connection: %w", err)
+	}
+	if s.watched && infoField(info.Val(), "redis_mode") == "sentinel" {
+		return nil
+	}
+	err = opened.Err()
+	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		err = s.scripts.open.Eval(ctx, connection, keys, epoch).Err()
+	}
 	if err != nil {
 		return fmt.Errorf("open the channel's sequence: %w", err)
 	}

@@ -112,6 +112,24 @@ func (s *Server) Restart(data Data) {
 	}
 }
 
+// RestartLoading restarts the server with its data, of which it reads a command in each delay. It
+// returns while the server is still at it.
+func (s *Server) RestartLoading(delay time.Duration) {
+	s.t.Helper()
+	mode := s.mode
+	s.mode = append(slices.Clone(mode), "--key-load-delay", strconv.FormatInt(delay.Microseconds(), 10))
+	s.Restart(Keep)
+	s.mode = mode
+}
+
+// Info is one field of what INFO tells.
+func (s *Server) Info(field string) string {
+	s.t.Helper()
+	_, rest, _ := strings.Cut(s.Do("INFO").(string), "\n"+field+":")
+	value, _, _ := strings.Cut(rest, "\r\n")
+	return value
+}
+
 // Pause makes the server hang with its connections open; Resume ends that.
 func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
 
