@@ -26,15 +26,20 @@ func (s *Store) checkEviction(ctx context.Context) {
 		s.logger.Debug("cannot see Redis' eviction policy", "error", err)
 		return
 	}
+	if !s.eviction.isNew(infoField(info, "run_id")) {
+		return
+	}
 	policy, limit := infoField(info, "maxmemory_policy"), infoField(info, "maxmemory")
+	logger := s.logger.With("maxmemory_policy", policy, "maxmemory", limit)
 	switch {
-	case !s.eviction.isNew(infoField(info, "run_id")), policy == "", policy == "noeviction":
+	case policy == "noeviction", policy == "":
+		logger.Debug("Redis drops no keys by itself, or does not say so")
 	case limit == "0":
-		s.logger.Warn("Redis will drop keys once maxmemory is set: clients would have to reload, repeated publications could come twice; "+
-			"give Redis maxmemory-policy noeviction", "maxmemory_policy", policy, "maxmemory", limit)
+		logger.Warn("Redis will drop keys once maxmemory is set: clients would have to reload, and publications that are repeated could " +
+			"come twice; give it maxmemory-policy noeviction")
 	default:
-		s.logger.Warn("Redis drops keys when its memory is full: clients have to reload, repeated publications can come twice; "+
-			"give Redis maxmemory-policy noeviction", "maxmemory_policy", policy, "maxmemory", limit)
+		logger.Warn("Redis drops keys when its memory is full: clients have to reload, and publications that are repeated can " +
+			"come twice; give it maxmemory-policy noeviction")
 	}
 }
 

@@ -1,16 +1,12 @@
 package redis_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,43 +15,6 @@ import (
 	"github.com/roomcast/roomcast/internal/redis/redistest"
 	"github.com/roomcast/roomcast/internal/storetest"
 )
-
-// journal is a log that tests read.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (j *journal) Write(line []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(line)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
-// count is the number of lines that hold all of parts.
-func (j *journal) count(parts ...string) (lines int) {
-	for line := range strings.Lines(j.String()) {
-		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
-			lines++
-		}
-	}
-	return lines
-}
-
-// openLogged is open with a log at debug level, and with further changes.
-func openLogged(t *testing.T, address string, change ...func(*redis.Options)) (*redis.Store, *journal) {
-	t.Helper()
-	log := new(journal)
-	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return openWith(t, address, storetest.Generous(), append(change, func(o *redis.Options) { o.Logger = logger })...), log
-}
 
 // contents is every key of the server with its value, but for the leases, which
 // heartbeats renew.
@@ -236,7 +195,7 @@ func TestRefusedConnections(t *testing.T) {
 			server.Do(rules...)
 			server.Do("CONFIG", "SET", "requirepass", secret)
 			store, log := openLogged(t, server.Addr(), refused.with)
-			redis.LogClient(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			redis.LogClient(log.logger())
 			defer redis.LogClient(quiet())
 			ear, _ := storetest.Follow(t, store)
 			_, err := publishWithin(time.Minute, store, "refused")

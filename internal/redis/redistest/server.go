@@ -35,11 +35,12 @@ type Server struct {
 	client    *goredis.Client
 }
 
-// Start runs a server until the end of the test. It fails the test where redis-server is
-// not installed.
-func Start(t testing.TB) *Server {
+// Start runs a server, with further arguments such as "--maxmemory-policy", "allkeys-lru",
+// until the end of the test. It fails the test where redis-server is not installed.
+func Start(t testing.TB, arguments ...string) *Server {
 	t.Helper()
 	s := Reserve(t)
+	s.mode = append(s.mode, arguments...)
 	s.start()
 	return s
 }
