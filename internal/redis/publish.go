@@ -24,7 +24,7 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 	remember := max(publication.Remember, time.Millisecond).Milliseconds()
 	result, err := s.run(ctx, s.scripts.publish, keys,
 		s.channel, room.String(), publication.Object, publication.Fingerprint, remember,
-		s.history.size, s.history.bytes, s.history.ttl, s.history.rooms)
+		s.history.size, s.history.bytes, s.history.ttl, s.history.rooms, s.process.Load())
 	s.refusals.published(err)
 	if err != nil {
 		return event.Receipt{}, fmt.Errorf("publish: %w", err)

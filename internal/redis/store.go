@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -17,6 +18,7 @@ type Store struct {
 	client   *goredis.Client
 	watched  bool // by sentinels
 	instance string
+	process  atomic.Value // run_id of the Redis process last connected to, a string
 	scripts  scripts
 	channel  string
 	keys     keys
@@ -61,6 +63,7 @@ func Open(options Options) (*Store, error) {
 		logger:   options.Logger,
 		refusals: refusals{logger: options.Logger},
 	}
+	s.process.Store("")
 	s.client = options.newClient(s.onConnect)
 	return s, nil
 }
@@ -75,8 +78,12 @@ func (s *Store) onConnect(ctx context.Context, connection *goredis.Conn) error {
 	if s.watched {
 		info = pipe.Info(ctx, "server")
 	}
+	role := "any"
+	if s.watched { // the sentinels know a better one
+		role = "master"
+	}
 	keys, epoch := s.keys.channel(), newEpoch()
-	opened := s.scripts.open.EvalSha(ctx, pipe, keys, epoch)
+	opened := s.scripts.open.EvalSha(ctx, pipe, keys, epoch, role)
 	_, err := pipe.Exec(ctx)
 	if _, answered := answer(err); err != nil && !answered {
 		return fmt.Errorf("open a connection: %w", err)
@@ -84,13 +91,14 @@ func (s *Store) onConnect(ctx context.Context, connection *goredis.Conn) error {
 	if s.watched && infoField(info.Val(), "redis_mode") == "sentinel" {
 		return nil
 	}
-	err = opened.Err()
-	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
-		err = s.scripts.open.Eval(ctx, connection, keys, epoch).Err()
+	if goredis.HasErrorPrefix(opened.Err(), "NOSCRIPT") {
+		opened = s.scripts.open.Eval(ctx, connection, keys, epoch, role)
 	}
+	process, err := opened.Text()
 	if err != nil {
 		return fmt.Errorf("open the channel's sequence: %w", err)
 	}
+	s.process.Store(process)
 	return nil
 }
 

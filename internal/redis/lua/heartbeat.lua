@@ -6,16 +6,15 @@
 -- Result   number of subscribers of this node that it was sent to
 
 -- A server can become a replica and a master again under open connections.
-local top = adopt(stand(ARGV[1]), ARGV[1])
+local top, refusal = adopt(stand(ARGV[1]), ARGV[1])
+if refusal then return refusal end
 
 -- Unprotected, a Redis that is out of memory would refuse the lease and so silence all
--- instances, who hear the channel perfectly well. But a replica's channel is heard by
--- whoever is connected to it and by nobody else, so nobody may take it for the channel.
+-- instances, who hear the channel perfectly well. But what is published on a replica is
+-- heard there and nowhere else, so nobody may take it for the channel.
 local now = milliseconds()
 local renewed = redis.pcall('ZADD', KEYS[3], decimal(now), ARGV[3])
-if type(renewed) == 'table' and renewed.err and string.find(renewed.err, 'READONLY', 1, true) then
-  return renewed
-end
+if type(renewed) == 'table' and readonly(renewed) then return renewed end
 redis.pcall('ZREMRANGEBYSCORE', KEYS[3], '-inf', decimal(now - lifetime))
 redis.pcall('PEXPIRE', KEYS[3], lifetime)
 

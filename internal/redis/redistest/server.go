@@ -53,7 +53,8 @@ func Reserve(t testing.TB) *Server {
 	}
 	s := &Server{t: t, directory: t.TempDir(), port: freePort(t)}
 	// The data of a killed process are safe with the kernel; a test needs no fsync.
-	s.mode = []string{"--save", "", "--appendonly", "yes", "--appendfsync", "no"}
+	// A replica is given the data at once, not when others might have come.
+	s.mode = []string{"--save", "", "--appendonly", "yes", "--appendfsync", "no", "--repl-diskless-sync-delay", "0"}
 	t.Cleanup(s.Stop)
 	return s
 }
