@@ -13,7 +13,8 @@ var errNoID = errors.New("a publication needs an id")
 
 // Publish gives the publication the next sequence, keeps it in the room's history and
 // sends it on the channel, all or nothing. A fault of the connection leaves open whether
-// it happened, so it is repeated under the publication's id until ctx ends.
+// it happened, so it is repeated under the publication's id until ctx ends; what Redis
+// refuses for longer than that fails at once (see passing).
 func (s *Store) Publish(ctx context.Context, publication event.Publication) (event.Receipt, error) {
 	if publication.ID == "" {
 		return event.Receipt{}, fmt.Errorf("publish: %w", errNoID)
