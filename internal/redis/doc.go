@@ -36,8 +36,8 @@
 //
 // A user of Redis needs the keys and the channel (~{socketevent}:* &socketevent), the commands
 // of the scripts, SUBSCRIBE, and INFO of the section "server": a sequence belongs to one
-// process of Redis, and nothing else tells which that is. Without all of INFO nobody is
-// warned of an eviction policy. TestLeastPermissions has the whole list.
+// process of Redis, and nothing else tells which that is. Without its section "memory" nobody
+// is warned of an eviction policy. TestLeastPermissions has the whole list.
 //
 // # Contexts
 //

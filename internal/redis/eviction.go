@@ -12,21 +12,27 @@ type eviction struct {
 	looking sync.WaitGroup // ended by Close
 
 	mu      sync.Mutex
-	process string // run_id of the one looked at last
+	process string // run_id of the last one that has answered
 }
 
 // checkEviction warns of a Redis that may drop keys by itself. It runs beside the feed,
 // which does not wait for it: nothing that is dropped is lost in silence.
 func (s *Store) checkEviction(ctx context.Context) {
+	s.eviction.mu.Lock()
+	defer s.eviction.mu.Unlock()
+	process := s.process.Load().(string)
+	if process == s.eviction.process {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
 	defer cancel()
-	info, err := s.client.Info(ctx).Result()
+	info, err := s.client.Info(ctx, "memory").Result()
+	if _, answered := answer(err); err == nil || answered {
+		s.eviction.process = process
+	}
 	if err != nil {
 		// It takes a permission that many do not give.
 		s.logger.Debug("cannot see Redis' eviction policy", "error", err)
-		return
-	}
-	if !s.eviction.isNew(infoField(info, "run_id")) {
 		return
 	}
 	policy, limit := infoField(info, "maxmemory_policy"), infoField(info, "maxmemory")
@@ -41,17 +47,6 @@ func (s *Store) checkEviction(ctx context.Context) {
 		logger.Warn("Redis drops keys when its memory is full: clients have to reload, and publications that are repeated can " +
 			"come twice; give it maxmemory-policy noeviction")
 	}
-}
-
-// isNew reports whether process is another one than at the last asking.
-func (e *eviction) isNew(process string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.process == process {
-		return false
-	}
-	e.process = process
-	return true
 }
 
 // infoField finds a field in what INFO answers, lines of name:value.
