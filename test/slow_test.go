@@ -1,11 +1,8 @@
 package test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/gobwas/ws"
 
 	"github.com/roomcast/roomcast/test/harness"
 )
@@ -29,8 +26,7 @@ func TestAMemberThatStopsReadingDelaysNobody(t *testing.T) {
 	var stuck []*harness.Raw
 	for _, revision := range []string{"3", "4"} {
 		raw := harness.DialNarrow(t, server, revision)
-		raw.Send(t, ws.OpText, fmt.Sprintf(`42["application",{"event":"SUBSCRIBE","payload":{"workspaceId":%q,"appId":%q}}]`, room.Workspace, room.App))
-		raw.AwaitText(t, `42["application_response",{"status":"SUCCESS"`)
+		raw.Subscribe(t, room)
 		stuck = append(stuck, raw) // and reads no more
 	}
 

@@ -24,7 +24,8 @@ Example:
   REDIS_URL=redis://localhost:6379 ROOMCAST_AUTH=none roomcast serve
 `
 
-// stopPatience bounds going down, beyond the notice, before the process ends anyway.
+// stopPatience bounds going down, beyond the notice and the drain, before the process ends
+// anyway.
 const stopPatience = 20 * time.Second
 
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -55,13 +56,16 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	code := exitOK
 	select {
 	case <-ctx.Done():
-		logger.Info("going down", "notice", cfg.Drain.Notice)
+		logger.Info("going down", "notice", cfg.Drain.Notice, "drain", cfg.Drain.Over)
 	case err := <-instance.Failed():
 		logger.Error("going down", "error", err)
 		code = exitFailed
 	}
-	return max(code, stop(ctx, logger, cfg.Drain.Notice+stopPatience, instance.Stop))
+	return max(code, stop(ctx, logger, goingDown(cfg.Drain), instance.Stop))
 }
+
+// goingDown is the longest that an instance takes for it.
+func goingDown(drain config.Drain) time.Duration { return drain.Notice + drain.Over + stopPatience }
 
 // stop takes down what a command ran, in bounded time. The command's context has usually
 // ended by then.

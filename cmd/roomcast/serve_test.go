@@ -4,8 +4,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/internal/config"
 )
 
 // An open server has to be asked for: without ROOMCAST_AUTH nothing starts, and what to
@@ -63,7 +67,7 @@ func TestServeAndHealth(t *testing.T) {
 	if server.stdout.String() != "" {
 		t.Errorf("standard output: %s", server.stdout.String())
 	}
-	for _, said := range []string{"msg=serving address=127.0.0.1:" + port + " instance=north store=embedded page=http://127.0.0.1:" + port + "/\n", `msg="going down" notice=0s` + "\n", "msg=down\n", "this instance is alone"} {
+	for _, said := range []string{"msg=serving address=127.0.0.1:" + port + " instance=north store=embedded page=http://127.0.0.1:" + port + "/\n", `msg="going down" notice=0s drain=15s` + "\n", "msg=down\n", "this instance is alone"} {
 		if !strings.Contains(server.stderr.String(), said) {
 			t.Errorf("the log does not say %q:\n%s", said, server.stderr.String())
 		}
@@ -88,6 +92,26 @@ func TestServeWithAnotherFileAndAdminAddress(t *testing.T) {
 		if !strings.HasPrefix(line, `{"time":`) {
 			t.Errorf("outside development the log is JSON, but: %s", line)
 		}
+	}
+}
+
+// Docker must not kill an instance that is going down well.
+func TestComposeLetsItGoDown(t *testing.T) {
+	text, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load([]string{"ROOMCAST_AUTH=none"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^ +stop_grace_period: (.+)$`).FindSubmatch(text)
+	if found == nil {
+		t.Fatal("docker-compose.yml has no stop_grace_period")
+	}
+	grace, err := time.ParseDuration(string(found[1]))
+	if longest := goingDown(cfg.Drain); err != nil || grace <= longest {
+		t.Errorf("stop_grace_period is %s (%v), want more than %s", found[1], err, longest)
 	}
 }
 

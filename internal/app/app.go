@@ -65,6 +65,7 @@ type Instance struct {
 	engine  *engineio.Server
 	old     *eio3.Server
 	public  *http.Server
+	coming  arrivals     // on public
 	admin   *http.Server // nil when the operators' routes have no address of their own
 
 	draining atomic.Bool
@@ -82,7 +83,11 @@ func New(options Options) *Instance {
 		here := "instance " + options.Config.Instance
 		options.Page = playground.Options{Here: here, Panes: []playground.Pane{{Label: here}}}
 	}
-	i := &Instance{options: options, failed: make(chan error, 2)}
+	i := &Instance{
+		options: options,
+		coming:  arrivals{open: make(map[net.Conn]time.Time)},
+		failed:  make(chan error, 2),
+	}
 	cfg := &options.Config
 	registry := prometheus.NewRegistry()
 	counters := metrics.New(registry, options.Build)
@@ -94,9 +99,11 @@ func New(options Options) *Instance {
 		Logger:         options.Logger.With("store", storeName(cfg.Redis)),
 		RoomsPerMember: cfg.Limits.RoomsPerSession,
 		HoldBytes:      cfg.Limits.BacklogBytes,
+		ReplayBytes:    cfg.Recovery.ReplayBytes,
+		RecoveryWindow: cfg.Recovery.Window,
 		RequestTimeout: requestTimeout,
 	})
-	door := gateway.New(gateway.Options{Hub: i.hub, Logger: options.Logger})
+	door := gateway.New(gateway.Options{Hub: i.hub, Recovery: cfg.Recovery.On, Logger: options.Logger})
 	current := socketio.New(socketio.Options{
 		Gateway:           door,
 		ConnectTimeout:    cfg.Engine.ConnectTimeout,
@@ -159,6 +166,7 @@ func (i *Instance) serve(options rest.Options) {
 		api = rest.NewAPI(options)
 	}
 	i.public = i.newServer(i.routes(api))
+	i.public.ConnState = i.coming.observe
 }
 
 // routes says what is served where. It is no http.ServeMux, which tidies paths up by a
@@ -232,6 +240,7 @@ func (i *Instance) listen() error {
 	err := i.listenForOperators(listen.Admin)
 	// Even without sessions there is what New has started to serve them.
 	i.stops.push("sessions", i.stopSessions)
+	i.stops.push("websockets", i.drain)
 	if err != nil {
 		return err
 	}
@@ -244,7 +253,8 @@ func (i *Instance) listen() error {
 		i.listener = listener
 	}
 	i.serveOn(i.public, i.listener)
-	i.stops.push("listener", func(context.Context) error { return ignoreClosed(i.listener.Close()) })
+	i.stops.push("listener", i.stopAccepting)
+	i.stops.push("polling", i.stopPolling)
 	return nil
 }
 

@@ -72,14 +72,15 @@ func (w *websocket) subscribe() {
 	w.t.Helper()
 	w.send(`42["application",{"event":"SUBSCRIBE","payload":{"workspaceId":"w","appId":"a"}}]`)
 	w.wants(`^42\["application_response",\{"status":"SUCCESS","event":"SUBSCRIBE",` +
-		`"payload":\{"workspaceId":"w","appId":"a"\},"position":"[a-z0-9]+:[0-9]+"\}\]$`)
+		`"payload":\{"workspaceId":"w","appId":"a"\},"position":"[a-z0-9]+:[0-9]+"\}(,"[a-z0-9]+:[0-9]+\.1")?\]$`)
 }
 
-// wantsUpdate reads the delivery of what putApp has sent. The name must be plain text.
+// wantsUpdate reads the delivery of what putApp has sent, with its position once more as
+// offset for clients of revision 4. The name must be plain text.
 func (w *websocket) wantsUpdate(displayName string) {
 	w.t.Helper()
 	w.wants(`^42\["workspace_w_app_a",\{"event":"UPDATE_APP","workspaceId":"w","appId":"a",` +
-		`"payload":\{"id":"a","displayName":"` + regexp.QuoteMeta(displayName) + `","workspaceID":"w"\},"position":"[a-z0-9]+:[0-9]+"\}\]$`)
+		`"payload":\{"id":"a","displayName":"` + regexp.QuoteMeta(displayName) + `","workspaceID":"w"\},"position":"[a-z0-9]+:[0-9]+"\}(,"[a-z0-9]+:[0-9]+")?\]$`)
 }
 
 // wantsEnd checks that the next thing is a close frame without a status and nothing

@@ -47,7 +47,7 @@ func NewDemo(cfg config.Config, build Build, logger *slog.Logger) (*Demo, error)
 	bus := newBus(cfg)
 	for n, listener := range listeners {
 		cfg.Instance = demoName(n)
-		cfg.Listen.Admin, cfg.Drain.Notice = "", 0
+		cfg.Listen.Admin, cfg.Drain = "", config.Drain{}
 		d.instances = append(d.instances, New(Options{
 			Config: cfg, Store: bus.Store(), Build: build,
 			Page:     playground.Options{Here: panes[n].Label, Panes: panes[:2]},

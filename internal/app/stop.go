@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,11 +39,17 @@ func (s *stack) run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// fetchTime is how long a polling client between two polls may take to come and learn that
+// its session is over. As a rule that is one round trip.
+const fetchTime = 2 * time.Second
+
 // Stop takes the instance down: not ready any more, some notice for balancers to see
-// that, then no new connections, then the sessions' end, then the channel and the store.
-// The listener goes before the sessions, so that a client that reconnects at once is
-// refused by the kernel and tries the next instance, instead of coming back here.
-// Stopping again waits for the first and does nothing more.
+// that, then the end of polling sessions, then no new connections, then one websocket
+// after the other, then the channel and the store. The listener goes before the
+// websockets, so that a client that reconnects is refused by the kernel and tries the next
+// instance, instead of coming back here; nobody is refused by an answer before there is
+// nobody left. When the context ends all that is left goes at once. Stopping again waits
+// for the first and does nothing more.
 func (i *Instance) Stop(ctx context.Context) error {
 	i.draining.Store(true)
 	i.stopping.Lock()
@@ -57,7 +64,38 @@ func (i *Instance) Stop(ctx context.Context) error {
 	return i.stops.run(ctx)
 }
 
-// stopSessions ends all sessions and waits for what serves them.
+// stopPolling ends the sessions that would need the listener for their next request.
+func (i *Instance) stopPolling(ctx context.Context) error {
+	began := time.Now()
+	ended := i.engine.EndPolling(ctx, min(fetchTime, i.options.Config.Drain.Over))
+	i.options.Logger.Info("polling sessions ended", "sessions", ended, "took", since(began))
+	return nil
+}
+
+// stopAccepting closes the listener, then the connections at rest: proxies keep such ones
+// for the next request, which has to find another instance.
+func (i *Instance) stopAccepting(context.Context) error {
+	err := i.listener.Close()
+	i.public.SetKeepAlivesEnabled(false)
+	i.options.Logger.Info("no longer accepting connections")
+	return ignoreClosed(err)
+}
+
+// drain closes the sessions that are left in turn, and then those of handshakes that were
+// still under way. There are none as a rule: they have had the time of the drain.
+func (i *Instance) drain(ctx context.Context) error {
+	began := time.Now()
+	closed, err := i.engine.Drain(ctx, i.options.Config.Drain.Over)
+	i.coming.await(ctx)
+	late, errLate := i.engine.Drain(ctx, arrivalTime)
+	i.options.Logger.Info("sessions closed", "sessions", closed+late, "took", since(began))
+	return cmp.Or(err, errLate)
+}
+
+// since is a duration for the log.
+func since(began time.Time) time.Duration { return time.Since(began).Round(time.Millisecond) }
+
+// stopSessions refuses what comes now, ends what is left and waits for what serves it.
 func (i *Instance) stopSessions(ctx context.Context) error {
 	i.old.Close()
 	errs := []error{i.engine.Close(ctx)}

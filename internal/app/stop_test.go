@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +72,101 @@ func TestSessionsEndAfterTheListener(t *testing.T) {
 	ends.Wait()
 }
 
+// A polling client between two polls learns of the end from the next one: until then the
+// instance can be reached.
+func TestPollingLearnsOfTheEnd(t *testing.T) {
+	i := start(t, newBus().Store())
+	session := poll(t, i.url)
+	stopped := i.stopAside()
+	eventually(t, "the session has ended", func() bool {
+		got, err := tryCall(t, http.MethodGet, i.url+"/metrics", "")
+		return err != nil || strings.Contains(got.body, `reason="server shutting down"`)
+	})
+	if got, err := tryCall(t, http.MethodGet, session, ""); err != nil || got.body != "6\x1e1" {
+		t.Errorf("the poll was answered %q, %v", got.body, err)
+	}
+	<-stopped
+}
+
+// A handshake that was begun before the listener closed is no matter of luck: nobody is
+// refused, also where there is no session to be closed before.
+func TestHandshakeUnderWayIsServed(t *testing.T) {
+	i := start(t, newBus().Store())
+	conn := connect(t, i)
+	const request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	send(t, conn, request[:100])
+	call(t, http.MethodGet, i.url+"/healthz", "") // came later, so the other one is accepted
+	stopped := i.stopAside()
+	eventually(t, "the listener is closed", func() bool { return refuses(i.Addr().String()) })
+	send(t, conn, request[100:])
+	reader := bufio.NewReader(conn)
+	response, err := http.ReadResponse(reader, nil)
+	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("answered %+v, %v", response, err)
+	}
+	client := websocket{t: t, conn: conn, reader: reader}
+	client.wants(`^0\{"sid":"`)
+	client.wantsEnd()
+	<-stopped
+}
+
+// Connections that proxies keep for later go with the listener, not after the last session.
+func TestKeptConnectionsEnd(t *testing.T) {
+	i := start(t, newBus().Store())
+	conn := connect(t, i)
+	reader := bufio.NewReader(conn)
+	send(t, conn, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+	response, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(response.Body); err != nil || response.Close {
+		t.Fatalf("the connection is not kept: %q, %v", body, err)
+	}
+	const clients = 30
+	var ended atomic.Int32
+	var ends sync.WaitGroup
+	for range clients {
+		client := dial(t, i.url, "/socket.io/", "4")
+		ends.Go(func() {
+			client.wantsEnd()
+			ended.Add(1)
+		})
+	}
+	stopped := i.stopAside()
+	if rest, err := io.ReadAll(reader); err != nil || len(rest) != 0 {
+		t.Errorf("at the end came %q, %v", rest, err)
+	}
+	if ended.Load() == clients {
+		t.Error("the connection was kept until all sessions had ended")
+	}
+	<-stopped
+	ends.Wait()
+}
+
+// When there is no time for it, nothing is waited for, and everybody is told all the same.
+func TestStopWithoutTime(t *testing.T) {
+	store := &watched{Store: newBus().Store()}
+	i := start(t, store, "ROOMCAST_DRAIN_NOTICE=5m", "ROOMCAST_DRAIN=10m")
+	var clients []*websocket
+	for range 30 {
+		clients = append(clients, dial(t, i.url, "/socket.io/", "4"))
+	}
+	poll(t, i.url)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := i.Stop(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Stop says %v", err)
+	}
+	for _, client := range clients {
+		client.wantsEnd()
+	}
+	if store.closed != 1 {
+		t.Errorf("the store was closed %d times", store.closed)
+	}
+}
+
 // awaitHandler waits until a request is in the method: nothing tells so from outside.
 func awaitHandler(t *testing.T, method string) {
 	t.Helper()
@@ -96,22 +194,14 @@ func TestRequestUnderWayIsServed(t *testing.T) {
 // beginPut sends what putApp does but for the end, and waits until it is being served.
 func beginPut(t *testing.T, i *instance, displayName string) (finish func()) {
 	t.Helper()
-	conn, err := net.Dial("tcp", i.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := connect(t, i)
 	body := `{"workspaceId":"w","appId":"a","displayName":"` + displayName + `"}`
 	request := "PUT /api/v1/apps/ HTTP/1.1\r\nHost: h\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
-	if _, err := io.WriteString(conn, request[:len(request)-5]); err != nil {
-		t.Fatal(err)
-	}
+	send(t, conn, request[:len(request)-5])
 	awaitHandler(t, "rest.(*server).updateApp")
 	return func() {
 		t.Helper()
-		if _, err := io.WriteString(conn, request[len(request)-5:]); err != nil {
-			t.Fatal(err)
-		}
+		send(t, conn, request[len(request)-5:])
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -120,6 +210,26 @@ func beginPut(t *testing.T, i *instance, displayName string) (finish func()) {
 		if response.StatusCode != http.StatusOK {
 			t.Errorf("answered %s", response.Status)
 		}
+	}
+}
+
+func connect(t *testing.T, i *instance) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", i.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func send(t *testing.T, conn net.Conn, text string) {
+	t.Helper()
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
 	}
 }
 

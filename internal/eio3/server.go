@@ -130,7 +130,11 @@ func (s *Server) Wait(ctx context.Context) error {
 	select {
 	case <-s.drained:
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for revision 4 clients to leave: %w", ctx.Err())
+		select {
+		case <-s.drained: // nothing to wait for
+		default:
+			return fmt.Errorf("waiting for revision 4 clients to leave: %w", ctx.Err())
+		}
 	}
 	_ = s.library.Close() // has no way to fail
 	s.serving.Wait()

@@ -170,18 +170,18 @@ func (s *Session) closeWebsocket(how ending) {
 	}
 	if how == abruptly {
 		frame = nil
-	} else if sock.raw == nil && !sock.out.broken {
-		s.closeWrapped(frame)
+	} else if !sock.out.broken && (sock.raw == nil || how == afterBacklog && sock.out.draining) {
+		s.closeByDrain(frame)
 		return
 	}
 	sock.retire(frame)
 	sock.out.broken = true
 }
 
-// closeWrapped lets the drain say the last word. On a wrapped connection every write may
-// wait, also the one that ends a TLS stream, and what was sent just before is as a rule
-// still in the backlog.
-func (s *Session) closeWrapped(frame []byte) {
+// closeByDrain lets the drain say the last word, behind the backlog. On a wrapped
+// connection every write may wait, also the one that ends a TLS stream, and what was sent
+// just before is as a rule still in the backlog.
+func (s *Session) closeByDrain(frame []byte) {
 	sock := s.websocket
 	_ = sock.conn.SetDeadline(time.Now().Add(lingerTime))
 	sock.out.parting = true

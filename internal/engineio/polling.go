@@ -21,8 +21,9 @@ type poll struct {
 	posting   bool          // a POST is being served
 	interrupt func()        // breaks off the reading of its body, nil once that is read
 
-	farewell []byte      // once ended: the packet that tells the client
-	parked   *time.Timer // once ended between two polls: forgets the session in time
+	farewell []byte        // once ended: the packet that tells the client
+	parked   *time.Timer   // once ended between two polls: forgets the session in time
+	learned  chan struct{} // made with parked, closed when it is over
 }
 
 // openPolling answers a handshake over polling.
@@ -307,7 +308,8 @@ func (s *Session) closePolling(how ending) {
 	switch {
 	case s.polling.waiting != nil:
 		s.wakePoll()
-	case how == gently && !byClient:
+	case how != abruptly && !byClient:
+		s.polling.learned = make(chan struct{})
 		s.polling.parked = time.AfterFunc(parkTime, s.unpark)
 		return
 	default:
@@ -329,6 +331,7 @@ func (s *Session) unparkLocked() {
 	}
 	s.polling.parked.Stop()
 	s.polling.parked = nil
+	close(s.polling.learned)
 	s.discardQueue()
 	s.server.forget(s)
 }

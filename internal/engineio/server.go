@@ -3,7 +3,9 @@ package engineio
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +21,8 @@ type Server struct {
 	live     int                 // sessions not yet ended
 	stopping bool
 
+	drainTurn chan struct{} // holds an element while a Drain runs; there is one at a time
+
 	firstRefusal sync.Once // of a page of another origin
 
 	running sync.WaitGroup // one for each live session and for each goroutine of ours
@@ -26,7 +30,11 @@ type Server struct {
 
 // NewServer makes a server. It owns goroutines only while sessions live; Close waits.
 func NewServer(options Options) *Server {
-	return &Server{options: options, sessions: make(map[string]*Session)}
+	return &Server{
+		options:   options,
+		sessions:  make(map[string]*Session),
+		drainTurn: make(chan struct{}, 1),
+	}
 }
 
 // ServeHTTP answers one request of the protocol: a handshake, a poll, a post or an upgrade.
@@ -165,6 +173,13 @@ func (s *Server) lookup(id string) *Session {
 	return s.sessions[id]
 }
 
+// snapshot is the sessions known at the moment, in no order.
+func (s *Server) snapshot() []*Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.sessions))
+}
+
 // patience is how long a client may be silent at most before it counts as gone.
 func (s *Server) patience() time.Duration { return s.options.PingInterval + s.options.PingTimeout }
 
@@ -180,12 +195,8 @@ func (s *Server) Live() int {
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
-	sessions := make([]*Session, 0, len(s.sessions))
-	for _, session := range s.sessions {
-		sessions = append(sessions, session)
-	}
 	s.mu.Unlock()
-	for _, session := range sessions {
+	for _, session := range s.snapshot() {
 		session.end(ReasonShuttingDown, gently)
 		session.unpark()
 	}

@@ -148,8 +148,9 @@ func (s *Session) Close(reason string) { s.end(reason, gently) }
 type ending int
 
 const (
-	gently   ending = iota // with a close packet or frame, where the transport is fit for one
-	abruptly               // at once: the client is gone, or is not to be waited for
+	gently       ending = iota // with a close packet or frame, where the transport is fit for one
+	abruptly                   // at once: the client is gone, or is not to be waited for
+	afterBacklog               // gently, and what has not been written yet gets a moment to be
 )
 
 func (s *Session) end(reason string, how ending) {
@@ -211,9 +212,12 @@ func (s *Session) isPolling() bool {
 	return s.websocket == nil
 }
 
+// opened reports that the handshake was answered and the owner has accepted the session.
+func (s *Session) opened() bool { return s.heart.timer != nil }
+
 // heartbeat is guarded by its session's mu.
 type heartbeat struct {
-	timer    *time.Timer
-	awaiting bool // revision 4: a ping is unanswered
-	extended bool // revision 4: the deadline of that ping was moved once
+	timer    *time.Timer // nil until the session is opened
+	awaiting bool        // revision 4: a ping is unanswered
+	extended bool        // revision 4: the deadline of that ping was moved once
 }

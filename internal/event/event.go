@@ -110,6 +110,9 @@ func (e *Event) Carrying(text string) *Event {
 // queues count.
 func (e *Event) Size() int { return len(e.object) + len(e.reply.Data) }
 
+// IsAck reports whether the event is an acknowledgement, which has no room for an offset.
+func (e *Event) IsAck() bool { return e.object == "" && e.reply.Type == packet.Ack }
+
 // Object is the delivered JSON object without its position, empty for replies.
 func (e *Event) Object() string { return e.object }
 

@@ -45,6 +45,45 @@ func ParsePosition(text string) (Position, error) {
 	return Position{Epoch: epoch, Sequence: sequence}, nil
 }
 
+// Offset is what a client that can continue its session keeps of the last event it got:
+// where it stands in all of its rooms, and which answers it has got.
+type Offset struct {
+	Position
+	// Joins is how many of the session's joins were answered by then. It is 0 in what a
+	// room's members share: such an offset is past the position of every join answered
+	// before it, and needs no count.
+	Joins uint64
+}
+
+// String is the form clients see, "<epoch>:<sequence>" or "<epoch>:<sequence>.<joins>",
+// opaque to them; empty for the zero offset.
+func (o Offset) String() string {
+	switch {
+	case o.IsZero():
+		return ""
+	case o.Joins == 0:
+		return o.Position.String()
+	}
+	return o.Position.String() + "." + strconv.FormatUint(o.Joins, 10)
+}
+
+// ParseOffset reads what String wrote, but for the zero offset, or fails with
+// ErrBadPosition.
+func ParseOffset(text string) (Offset, error) {
+	// The first dot behind the colon: an epoch may hold dots.
+	epoch, place, _ := strings.Cut(text, ":")
+	digits, count, counted := strings.Cut(place, ".")
+	position, err := ParsePosition(epoch + ":" + digits)
+	if err != nil || !counted {
+		return Offset{Position: position}, err
+	}
+	joins, err := strconv.ParseUint(count, 10, 32) // a stranger's number must not make ours overflow
+	if err != nil || joins == 0 || leadingZero(count) {
+		return Offset{}, ErrBadPosition
+	}
+	return Offset{Position: position, Joins: joins}, nil
+}
+
 // leadingZero refuses a second text for the same place: what clients keep and compare
 // is the text.
 func leadingZero(digits string) bool { return len(digits) > 1 && digits[0] == '0' }

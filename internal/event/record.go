@@ -67,6 +67,18 @@ type Stay struct {
 	// Joined is where the channel stood when the room was joined, or earlier: what the
 	// room got up to there is not this session's, whatever offset its client brings.
 	Joined Position
+	// Number is the place of this join among the session's, from 1 on. Together they make
+	// the offset from which on the client has got the answer to it.
+	Number uint64
+}
+
+// Entered is the offset of the stay's beginning.
+func (s Stay) Entered() Offset { return Offset{Position: s.Joined, Joins: s.Number} }
+
+// Answered reports whether a client that stands at an offset has got the answer to the
+// join.
+func (s Stay) Answered(offset Offset) bool {
+	return offset.Joins >= s.Number || offset.Sequence > s.Joined.Sequence
 }
 
 // Record is what any instance needs to continue a session whose connection was lost.

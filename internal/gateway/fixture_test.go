@@ -52,13 +52,14 @@ func open(t *testing.T, wrap func(hub.Store) hub.Store, change ...func(*hub.Opti
 		Store: store, Instance: "i", Observer: counter{h}, Logger: logger,
 		// One worker: what one client was given is in the position of another's next answer.
 		Workers: 1, RoomsPerMember: roomsPerMember, HoldBytes: 1 << 20, RequestTimeout: patience,
+		ReplayBytes: 512 << 10, RecoveryWindow: time.Minute,
 		HeartbeatInterval: 5 * time.Second, // a starved test must not count as deaf
 	}
 	for _, change := range change {
 		change(&options)
 	}
 	h.hub = hub.New(options)
-	h.gateway = gateway.New(gateway.Options{Hub: h.hub, Logger: logger})
+	h.gateway = gateway.New(gateway.Options{Hub: h.hub, Recovery: true, Logger: logger})
 	h.hub.Start()
 	t.Cleanup(h.hub.Stop)
 	return h
@@ -200,6 +201,9 @@ func (counter) Dropped(string, int)        {}
 func (counter) BusLag(time.Duration)       {}
 func (counter) Repaired(string)            {}
 func (counter) Resynced(string)            {}
+func (counter) Recovery(string)            {}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // journal is a log that tests read.
 type journal struct {

@@ -19,8 +19,10 @@ import (
 
 // Options of a Gateway; all are required.
 type Options struct {
-	Hub    *hub.Hub
-	Logger *slog.Logger
+	Hub *hub.Hub
+	// Recovery lets clients continue the session of a lost connection, unless they decline.
+	Recovery bool
+	Logger   *slog.Logger
 }
 
 // Gateway implements session.Gateway.
@@ -33,8 +35,8 @@ func New(options Options) *Gateway { return &Gateway{options: options} }
 
 // Connect implements session.Gateway. Everybody may connect; what a client may do is
 // decided with each of its requests.
-func (g *Gateway) Connect(client session.Client, _ session.Handshake) (session.Peer, error) {
-	return &peer{gateway: g, client: client, seating: g.options.Hub.Admit(client)}, nil
+func (g *Gateway) Connect(client session.Client, handshake session.Handshake) (session.Peer, error) {
+	return &peer{gateway: g, client: client, seating: g.admit(client, handshake)}, nil
 }
 
 // peer is one client's side: a session.Peer.
@@ -50,8 +52,11 @@ func (p *peer) Event(message session.Message) {
 	if refusal == nil {
 		refusal = p.perform(request)
 	}
-	if refusal != nil {
-		p.client.Send(event.NewBatch(request.refuse(refusal)...))
+	if refusal == nil {
+		return
+	}
+	if err := p.seating.Answer(request.refuse(refusal)...); err != nil {
+		p.client.Close("too many requests") // not even an answer has room
 	}
 }
 
@@ -76,5 +81,8 @@ func (p *peer) perform(r request) *fault {
 	return nil
 }
 
-// Disconnected implements session.Peer.
-func (p *peer) Disconnected(string) { p.seating.Release() }
+// reasonLeft is the reason of a client that has left the namespace by its own wish.
+const reasonLeft = "client namespace disconnect"
+
+// Disconnected implements session.Peer. Only a client that said so will not come back.
+func (p *peer) Disconnected(reason string) { p.seating.Release(reason == reasonLeft) }

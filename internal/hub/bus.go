@@ -60,7 +60,7 @@ func (b *bus) Event(e *event.Event) {
 // own shows that this instance can hear.
 func (b *bus) Heartbeat(beat event.Heartbeat) {
 	h := (*Hub)(b)
-	if beat.Instance == h.options.Instance {
+	if beat.Instance == h.name {
 		h.options.Observer.BusLag(h.health.heard())
 	}
 	last := h.line.position()
@@ -74,9 +74,9 @@ func (b *bus) Heartbeat(beat event.Heartbeat) {
 	}
 }
 
-// Claimed implements event.Sink. No session is kept for being claimed yet, so none of
-// this instance's can be concerned.
-func (b *bus) Claimed(event.Claimed) {}
+// Claimed implements event.Sink. The connection that held the session until now is left
+// over: its client is on another.
+func (b *bus) Claimed(claimed event.Claimed) { b.tenants.claimed(claimed) }
 
 // complaintInterval is how often unreadable publications are logged at most: whoever makes
 // one as a rule makes many.

@@ -22,6 +22,7 @@ func (unobserved) Dropped(string, int)  {}
 func (unobserved) BusLag(time.Duration) {}
 func (unobserved) Repaired(string)      {}
 func (unobserved) Resynced(string)      {}
+func (unobserved) Recovery(string)      {}
 
 // sink is a Member that takes the bytes, as a connection without a backlog would.
 type sink struct{ bytes int }
@@ -137,7 +138,7 @@ func TestLeavingInTheMiddleOfARepairClaimsNoOtherRoomsEvents(t *testing.T) {
 	positions := map[event.Room]uint64{}
 	for n := range 2 {
 		room := roomNumber(1 + n)
-		seating.leave(room, func(outcome Outcome) []*event.Event {
+		seating.leave(t.Context(), room, func(outcome Outcome) []*event.Event {
 			positions[room] = outcome.Position.Sequence
 			return nil
 		})

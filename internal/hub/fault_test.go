@@ -225,6 +225,9 @@ func (s *faultyStore) Top(ctx context.Context) (event.Top, error) {
 
 func (s *faultyStore) rename(top event.Top) event.Top {
 	turn := s.present()
+	if turn.epoch == "" {
+		return top
+	}
 	return event.Top{Position: turn.now(top.Position), Previous: turn.previous}
 }
 
@@ -251,8 +254,8 @@ func (s *faultyStore) Range(ctx context.Context, room event.Room, after uint64, 
 }
 
 // Enter implements hub.Store.
-func (s *faultyStore) Enter(ctx context.Context, record event.Record, room event.Room) (event.Top, error) {
-	top, err := s.Store.Enter(ctx, record, room)
+func (s *faultyStore) Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error) {
+	top, err := s.Store.Enter(ctx, record, room, number)
 	return s.rename(top), err
 }
 

@@ -25,8 +25,24 @@ const patience = 20 * time.Second
 type counts struct {
 	rooms, members, delivered, dropped, resynced, foreign, malformed atomic.Int64
 
-	mu       sync.Mutex
-	repaired map[string]int // by cause
+	mu         sync.Mutex
+	repaired   map[string]int // by cause
+	recoveries map[string]int // by outcome
+}
+
+func (c *counts) Recovery(outcome string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.recoveries == nil {
+		c.recoveries = make(map[string]int)
+	}
+	c.recoveries[outcome]++
+}
+
+func (c *counts) asked() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.recoveries)
 }
 
 func (c *counts) repairs() map[string]int {
@@ -70,6 +86,7 @@ func startHub(t *testing.T, instance string, store hub.Store, change ...func(*hu
 	options := hub.Options{
 		Store: store, Instance: instance, Observer: observed, Logger: slog.New(slog.DiscardHandler),
 		Workers: 2, RoomsPerMember: 8, HoldBytes: 1 << 20, RequestTimeout: patience,
+		ReplayBytes: 512 << 10, RecoveryWindow: time.Minute,
 		HeartbeatInterval: 5 * time.Second, // a starved test must not count as deaf
 	}
 	for _, c := range change {

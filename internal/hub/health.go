@@ -90,7 +90,7 @@ func (h *Hub) beatOnce() error {
 	ctx, cancel := context.WithTimeout(h.ctx, missedBeats*h.options.HeartbeatInterval)
 	defer cancel()
 	h.health.sending()
-	return h.store.Beat(ctx, h.options.Instance)
+	return h.store.Beat(ctx, h.name)
 }
 
 // logBeat says when heartbeats begin to fail and when they work again, not each time.

@@ -8,10 +8,12 @@ package hub
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,12 +37,14 @@ type Observer interface {
 	Repaired(cause string)
 	// Resynced counts rooms told to reload, by cause.
 	Resynced(cause string)
+	// Recovery counts members that asked for a former session, by outcome.
+	Recovery(outcome string)
 }
 
 // Options of a Hub; every field is required unless its comment says otherwise.
 type Options struct {
 	Store    Store
-	Instance string // this instance's id, to know its own heartbeats
+	Instance string // this instance's id
 	Observer Observer
 	Logger   *slog.Logger
 
@@ -50,6 +54,11 @@ type Options struct {
 	RoomsPerMember int
 	// HoldBytes bounds the events kept for a member while it is joining a room.
 	HoldBytes int
+	// ReplayBytes bounds the missed events that a member is sent, in bytes of JSON: beyond
+	// it a reload is cheaper for everybody.
+	ReplayBytes int
+	// RecoveryWindow is how long after the loss of its connection a session can be continued.
+	RecoveryWindow time.Duration
 	// RequestTimeout bounds a join or leave, with its reads from the store.
 	RequestTimeout time.Duration
 	// HeartbeatInterval is the time between heartbeats; an instance that has not heard its
@@ -60,21 +69,26 @@ type Options struct {
 // Hub serves the members of one instance.
 type Hub struct {
 	options   Options
+	name      string // of this process, under which its heartbeats go and it holds sessions
 	store     Store
 	workers   []*worker
 	next      atomic.Uint32 // the worker of the next member
 	directory directory
-	tops      topReader
+	tops      sharedReader[event.Top]
+	histories histories
 	desk      desk
+	tenants   tenants
 
-	line   line
-	health health
+	line       line
+	health     health
+	restoreNow chan struct{} // asks for all records to be written again; capacity 1
 
 	complained time.Time // of an unreadable publication; owned by the goroutine that hears the channel
 
 	ctx     context.Context // ends with Stop
 	cancel  context.CancelFunc
-	hearing sync.WaitGroup // the feed and the heartbeat
+	reading sync.WaitGroup // reads that members share
+	hearing sync.WaitGroup // the feed, the heartbeat and the keeper of records
 	fanning sync.WaitGroup // the workers
 }
 
@@ -86,10 +100,19 @@ func New(options Options) *Hub {
 	if options.HeartbeatInterval == 0 {
 		options.HeartbeatInterval = time.Second
 	}
-	h := &Hub{options: options, store: options.Store}
+	h := &Hub{options: options, store: options.Store, restoreNow: make(chan struct{}, 1)}
+	// Unlike any other process, also one with the same id, before or beside it: a heartbeat
+	// of another must not count as heard from here, nor keep alive what was held there.
+	h.name = options.Instance + "." + strings.ToLower(rand.Text()[:8])
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.directory.init(options.Workers, options.Observer)
-	h.tops.store, h.tops.ctx = options.Store, h.ctx
+	h.tops.ctx, h.tops.running = h.ctx, &h.reading
+	h.tops.perform = func(ctx context.Context, _ uint64) (event.Top, error) { return h.store.Top(ctx) }
+	h.histories = histories{
+		ctx: h.ctx, running: &h.reading, store: options.Store, maxBytes: options.ReplayBytes,
+		rooms: make(map[event.Room]*roomReader),
+	}
+	h.tenants.init()
 	h.desk.ctx = h.ctx
 	h.line.known = make(chan struct{})
 	h.health.beatNow = make(chan struct{}, 1)
@@ -111,13 +134,21 @@ func (h *Hub) Start() {
 		}
 	})
 	h.hearing.Go(h.beat)
+	h.hearing.Go(h.keepRecords)
 }
 
-// Stop ends hearing, then requests under way, then the workers, and waits for each.
+// stopPatience is how long the end waits for requests under way, most of them the word of
+// connections that have just ended.
+const stopPatience = 2 * time.Second
+
+// Stop ends requests under way, then hearing, then the workers, and waits for each.
 // Members are not closed: that is up to whoever owns their connections.
 func (h *Hub) Stop() {
-	h.cancel()
+	giveUp := time.AfterFunc(stopPatience, h.cancel)
 	h.desk.wait()
+	giveUp.Stop()
+	h.cancel()
+	h.reading.Wait()
 	for _, w := range h.workers {
 		w.inbox.close()
 	}

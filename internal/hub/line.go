@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/roomcast/roomcast/internal/event"
@@ -15,6 +16,13 @@ type line struct {
 
 	mu   sync.Mutex
 	last event.Position // everything up to here is in the workers' inboxes
+	// standing is the epoch that the store was last seen in, and what of the one before is
+	// good; known before anything of it is in an inbox.
+	standing event.Top
+	// epochs are those heard of, oldest first; of the last keptEpochs.
+	epochs []string
+	// waiting are those who want to know when it has come to a sequence: few, and seldom.
+	waiting map[chan struct{}]uint64
 }
 
 func (l *line) position() event.Position {
@@ -29,7 +37,86 @@ func (l *line) advance(to event.Position) {
 	if l.last.IsZero() {
 		close(l.known)
 	}
+	if to.Epoch != l.last.Epoch {
+		l.epochs = append(l.epochs, to.Epoch)
+		l.epochs = l.epochs[max(0, len(l.epochs)-keptEpochs):]
+	}
 	l.last = to
+	for reached, sequence := range l.waiting {
+		if sequence <= to.Sequence {
+			close(reached)
+			delete(l.waiting, reached)
+		}
+	}
+}
+
+// enter notes the epoch that the store is in.
+func (l *line) enter(top event.Top) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.standing = top
+}
+
+// lost reports whether a place is in a part of the sequence that the store has lost, with
+// where the store stands instead. A place in an epoch not heard of yet is not.
+func (l *line) lost(at event.Position) (instead event.Top, lost bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch at.Epoch {
+	case l.standing.Epoch:
+		return l.standing, false
+	case l.standing.Previous.Epoch:
+		return l.standing, at.Sequence > l.standing.Previous.Sequence
+	}
+	return l.standing, slices.Contains(l.epochs, at.Epoch)
+}
+
+// keptEpochs is of how many epochs the order is known. Each is a failover.
+const keptEpochs = 16
+
+// reaches reports whether a place in the sequence is not before another, of another epoch.
+// That sequences rise over epochs is only as true as the clocks of the Redis processes;
+// the order in which epochs were heard is certain.
+func (l *line) reaches(at, other event.Position) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mine, others := slices.Index(l.epochs, at.Epoch), slices.Index(l.epochs, other.Epoch)
+	if mine < 0 || others < 0 {
+		return at.Sequence >= other.Sequence
+	}
+	return mine > others
+}
+
+// await waits until everything up to a sequence is in the workers' inboxes.
+func (l *line) await(ctx context.Context, sequence uint64) error {
+	reached := l.watch(sequence)
+	if reached == nil {
+		return nil
+	}
+	select {
+	case <-reached:
+		return nil
+	case <-ctx.Done():
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.waiting, reached)
+		return fmt.Errorf("the channel has not been heard up to the present: %w", ctx.Err())
+	}
+}
+
+// watch returns what is closed once the sequence is reached, nil if it is.
+func (l *line) watch(sequence uint64) chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last.Sequence >= sequence {
+		return nil
+	}
+	if l.waiting == nil {
+		l.waiting = make(map[chan struct{}]uint64)
+	}
+	reached := make(chan struct{})
+	l.waiting[reached] = sequence
+	return reached
 }
 
 // awaitBaseline waits for the first position. Before it, nobody can be told from where on

@@ -187,7 +187,7 @@ func runVisits(t *testing.T, seed uint64, historySize int) (resyncs int) {
 	}
 	for i, v := range all {
 		v.settle(t, bus.Store(), &published)
-		last[i].Release()
+		last[i].Release(false)
 		resyncs += v.resyncs
 		for _, fault := range v.faults {
 			t.Errorf("visitor %d: %s", i, fault)
@@ -234,7 +234,7 @@ func (v *visitor) comeAndGo(t *testing.T, hubs []*hub.Hub, published *sync.Map) 
 		v.session.mu.Lock()
 		v.session.gone = true
 		v.session.mu.Unlock()
-		seating.Release()
+		seating.Release(false)
 	}
 }
 

@@ -3,7 +3,6 @@ package hub
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -28,6 +27,7 @@ const (
 // setBaseline starts the line where the channel stands.
 func (h *Hub) setBaseline() {
 	if top, ok := h.insistOnTop(); ok {
+		h.line.enter(top)
 		h.line.advance(top.Position)
 	}
 }
@@ -40,6 +40,9 @@ func (h *Hub) repair(cause string) {
 		return // the hub is stopping
 	}
 	last := h.line.position()
+	if top.Epoch != last.Epoch {
+		h.line.enter(top)
+	}
 	switch {
 	case top.Position == last:
 		return
@@ -47,15 +50,25 @@ func (h *Hub) repair(cause string) {
 		// Sequences were lost or given out twice: no room can be vouched for.
 		h.options.Logger.Warn("the sequence does not continue, rooms must reload",
 			"cause", cause, "heard", last.String(), "top", top.String())
-		h.resync(h.directory.list(), top.Position, "discontinuity")
+		r := rupture{top: top.Position}
+		for _, room := range h.directory.list() {
+			r.losses = append(r.losses, loss{room, "discontinuity"})
+		}
+		h.resync(r)
 	default:
 		h.options.Logger.Info("filling a hole in the channel", "cause", cause, "events", top.Sequence-last.Sequence)
+		if top.Epoch != last.Epoch {
+			h.resyncAhead(last)
+		}
 		if !h.fill(last, top) {
 			return
 		}
 	}
 	h.options.Observer.Repaired(cause)
 	h.line.advance(top.Position)
+	if top.Epoch != last.Epoch {
+		h.wantRestore()
+	}
 }
 
 // checkTop looks whether the sequence has fallen back. A heartbeat from before the line is
@@ -78,31 +91,35 @@ func (h *Hub) fill(last event.Position, top event.Top) bool {
 		return false
 	}
 	var missed []*event.Event
-	var unproven []event.Room
+	r := rupture{top: top.Position, moving: make(map[event.Room]bool)}
 	size := 0
 	for _, room := range changed {
 		history, ok := h.insistOnHistory(room, last.Sequence)
 		if !ok {
 			return false
 		}
-		if !history.proven || size+history.size > repairBytes {
-			unproven = append(unproven, room)
+		events, verdict := history.missed(last.Sequence, min(roomRepairBytes, repairBytes-size))
+		if verdict != whole {
+			r.losses = append(r.losses, loss{room, "history_gone"})
 			continue
 		}
-		missed = append(missed, history.missed...)
-		size += history.size
+		for _, e := range events {
+			size += e.Size()
+		}
+		// What is after the top will be heard; here it would come too early for the rooms
+		// that were read before it was published.
+		if events = upTo(events, top.Sequence); len(events) > 0 {
+			r.moving[room] = true
+			missed = append(missed, events...)
+		}
 	}
+	h.resync(r)
 	slices.SortFunc(missed, func(a, b *event.Event) int {
 		return cmp.Compare(a.Position.Sequence, b.Position.Sequence)
 	})
 	for _, e := range missed {
-		// What is after the top will be heard; here it would come too early for the rooms
-		// that were read before it was published.
-		if e.Position.Sequence <= top.Sequence {
-			h.dispatch(inItsEpoch(e, last, top))
-		}
+		h.dispatch(inItsEpoch(e, last, top))
 	}
-	h.resync(unproven, top.Position, "history_gone")
 	return true
 }
 
@@ -145,19 +162,19 @@ func (h *Hub) insistOnTop() (top event.Top, ok bool) {
 	return top, ok
 }
 
-func (h *Hub) insistOnHistory(room event.Room, after uint64) (history catchingUp, ok bool) {
+func (h *Hub) insistOnHistory(room event.Room, after uint64) (found history, ok bool) {
 	ok = h.insist("reading a room's history", func(ctx context.Context) (err error) {
-		history, err = h.readHistory(ctx, room, after, roomRepairBytes)
+		found, err = readHistory(ctx, h.store, room, after, roomRepairBytes)
 		return err
 	})
-	return history, ok
+	return found, ok
 }
 
 // insist repeats a read until it succeeds: there is nothing sensible to hear before. It
 // returns false when the hub stops. Readiness fails meanwhile, since no heartbeat is heard.
 func (h *Hub) insist(what string, read func(ctx context.Context) error) bool {
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		ctx, cancel := context.WithTimeout(h.ctx, topTimeout)
+		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
 		err := read(ctx)
 		cancel()
 		if err == nil {
@@ -170,24 +187,4 @@ func (h *Hub) insist(what string, read func(ctx context.Context) error) bool {
 			return false
 		}
 	}
-}
-
-// resync tells the members of rooms that they must reload.
-func (h *Hub) resync(rooms []event.Room, top event.Position, cause string) {
-	for _, room := range rooms {
-		h.options.Observer.Resynced(cause)
-		h.dispatch(newResync(room, top, cause))
-	}
-}
-
-// newResync makes the event that tells a room's members that continuity up to the
-// position is not certain.
-func newResync(room event.Room, top event.Position, cause string) *event.Event {
-	object, _ := json.Marshal(struct { // strings always marshal
-		Event     string            `json:"event"`
-		Workspace string            `json:"workspaceId"`
-		App       string            `json:"appId"`
-		Payload   map[string]string `json:"payload"`
-	}{"RESYNC", room.Workspace, room.App, map[string]string{"reason": cause}})
-	return event.NewDelivery(room, top, 0, string(object))
 }

@@ -88,7 +88,7 @@ func runSchedule(t *testing.T, seed uint64) bool {
 	for i, a := range attendees {
 		a.settle(t, fence)
 		good = a.check(t, i, &published) && good
-		a.seating.Release()
+		a.seating.Release(false)
 	}
 	return good
 }

@@ -37,27 +37,76 @@ func (w *worker) unseat(s *seat) {
 	w.hub.directory.remove(s.room, w.index)
 }
 
-// open writes the replies, then what the member missed in the joined room and what was
-// held and is news, and lets the member's events pass from now on. The two are merged: one
-// offset stands for all rooms, so an older event behind a newer one could be lost.
-func (w *worker) open(member *Seating, replies, missed []*event.Event) {
+// admit writes the answer to a join, the session's of that number, and what was missed, and
+// opens the gate.
+func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []*event.Event) {
+	if instead, lost := w.hub.line.lost(found.top.Position); lost {
+		// The store has lost where it stood when it was asked.
+		w.hub.options.Observer.Resynced("discontinuity")
+		found.top = instead
+		found.missed = append(slices.Clip(found.missed), newResync(joined.room, instead.Position, "discontinuity"))
+	}
+	joined.after, joined.past = found.top.Position, found.top.Previous.Epoch
+	member := joined.seating
+	block := append(replies, found.missed...)
+	if number > 0 {
+		member.answered = number
+		stampOffset(block, event.Offset{Position: found.top.Position, Joins: number})
+	}
+	w.open(member, joined.room, found.top.Sequence, block)
+}
+
+// stampOffset gives the last event of a block the offset at which the client has all of
+// it. Missed events are older than what the client has of other rooms, or newer than what
+// it has yet to get of them: as long as it has a part of the block only, it holds an offset
+// that cannot be continued.
+func stampOffset(block []*event.Event, offset event.Offset) {
+	last := len(block) - 1
+	for last > 0 && block[last].IsAck() {
+		last-- // clients look for offsets in events alone
+	}
+	for n, e := range block[:last] {
+		block[n] = e.Carrying(event.NoRecovery)
+	}
+	block[last] = block[last].Carrying(offset.String())
+}
+
+// open writes a block for this member alone, behind what was held up to a sequence and
+// before the rest of that, and lets the member's events pass from now on. Of the room that
+// the block is the answer to nothing comes before it.
+func (w *worker) open(member *Seating, joined event.Room, upTo uint64, block []*event.Event) {
 	if member.cut {
 		return
 	}
-	events := replies
-	for _, e := range member.held {
-		if s := member.seatIn(e.Room); s == nil || !s.wants(e) {
-			continue
+	older := 0 // so many were held up to the sequence, with the RESYNCs between them
+	for n, e := range member.held {
+		if !e.Position.IsZero() && e.Position.Sequence <= upTo {
+			older = n + 1
 		}
-		for len(missed) > 0 && missed[0].Position.Sequence < e.Position.Sequence {
-			events, missed = append(events, missed[0]), missed[1:]
-		}
-		events = append(events, e)
 	}
-	events = append(events, missed...)
-	w.hub.options.Observer.Delivered(len(events) - len(replies))
+	var before, after []*event.Event
+	for n, e := range member.held {
+		s := member.seatIn(e.Room)
+		switch {
+		case s == nil || !s.wants(e):
+		case n < older && e.Room != joined:
+			before = append(before, e)
+		default:
+			after = append(after, e)
+		}
+	}
+	events := slices.Concat(before, block, after)
+	delivered := 0
+	for _, e := range events {
+		if e.Object() != "" { // replies are no deliveries
+			delivered++
+		}
+	}
+	w.hub.options.Observer.Delivered(delivered)
 	member.gated, member.held, member.heldBytes = false, nil, 0
-	member.member.Send(event.NewBatch(events...))
+	if len(events) > 0 {
+		member.member.Send(event.NewBatch(events...))
+	}
 }
 
 // reached is the position up to which a seat's holder has been given the room, when

@@ -18,11 +18,13 @@ type Seating struct {
 	mu        sync.Mutex // guards what follows
 	requests  []request
 	atDesk    bool // a clerk has taken this seating, or will
+	opening   bool // a former session is being looked for; the member was not welcomed yet
 	released  bool
 	interrupt context.CancelFunc // of the request under way
 
-	// Owned by the request under way: the rooms asked for and not left.
-	taken []*seat
+	// Owned by the request under way.
+	taken  []*seat // the rooms asked for and not left
+	tenure *tenure // nil for a member whose session ends with its connection
 
 	// Owned by the worker.
 	seats     []*seat
@@ -30,6 +32,8 @@ type Seating struct {
 	held      []*event.Event
 	heldBytes int
 	cut       bool // closed for having gathered too much: stays gated and gets nothing
+	// answered is the number of the last join whose answer was written.
+	answered uint64
 
 	round        uint64 // the last round of fan-out this member was counted in
 	roomsInRound int
@@ -55,8 +59,9 @@ type Reply func(Outcome) []*event.Event
 
 // Join asks for a seat in room and answers through reply. With a non-zero since, what the
 // room had after it comes right behind the reply; if that cannot be proven complete, a
-// RESYNC comes instead. Joining a room again is answered like the first time. It returns
-// ErrBusy, and does not call reply, when too many requests are waiting.
+// RESYNC comes instead. Joining a room again is answered like the first time, and repeats
+// only what was before the stay in it. It returns ErrBusy, and does not call reply, when
+// too many requests are waiting.
 func (s *Seating) Join(room event.Room, since event.Position, reply Reply) error {
 	return s.ask(func(ctx context.Context) { s.join(ctx, room, since, reply) })
 }
@@ -64,7 +69,20 @@ func (s *Seating) Join(room event.Room, since event.Position, reply Reply) error
 // Leave gives the seat in room up, if there is one, and answers through reply. It returns
 // ErrBusy, and does not call reply, when too many requests are waiting.
 func (s *Seating) Leave(room event.Room, reply Reply) error {
-	return s.ask(func(context.Context) { s.leave(room, reply) })
+	return s.ask(func(ctx context.Context) { s.leave(ctx, room, reply) })
+}
+
+// Answer writes replies at once; to a member that is still to be welcomed, behind that. It
+// returns ErrBusy when too many requests are waiting.
+func (s *Seating) Answer(replies ...*event.Event) error {
+	s.mu.Lock()
+	opening := s.opening
+	s.mu.Unlock()
+	if opening {
+		return s.ask(func(context.Context) { s.post(func() { s.send(replies) }) })
+	}
+	s.member.Send(event.NewBatch(replies...))
+	return nil
 }
 
 // spareRequests is how many requests may wait beyond one for each room.
@@ -77,6 +95,11 @@ func (s *Seating) ask(r request) error {
 	case s.released:
 		return nil // nobody is left to answer
 	case len(s.requests) >= s.hub.options.RoomsPerMember+spareRequests:
+		if s.opening {
+			// Nothing may be written before the welcome, not even that it is busy.
+			s.member.Close("too many requests")
+			return nil
+		}
 		return ErrBusy
 	}
 	s.requests = append(s.requests, r)
@@ -84,8 +107,9 @@ func (s *Seating) ask(r request) error {
 	return nil
 }
 
-// Release gives up all seats. What is under way is broken off, what waits is forgotten.
-func (s *Seating) Release() {
+// Release gives up all seats, when the connection has ended: left for good by the client,
+// or lost. What is under way is broken off, what waits is forgotten.
+func (s *Seating) Release(left bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.released {
@@ -95,7 +119,10 @@ func (s *Seating) Release() {
 	if s.interrupt != nil {
 		s.interrupt()
 	}
-	s.requests = []request{func(context.Context) { s.leaveAll() }}
+	s.requests = []request{func(ctx context.Context) {
+		s.leaveAll()
+		s.part(ctx, left)
+	}}
 	s.goToDesk()
 }
 
@@ -128,12 +155,16 @@ func (s *Seating) workOff(ctx context.Context) bool {
 	return s.atDesk
 }
 
-func (s *Seating) leave(room event.Room, reply Reply) {
+func (s *Seating) leave(ctx context.Context, room event.Room, reply Reply) {
 	held := s.find(room)
 	if held != nil {
+		if err := s.strike(ctx, room); err != nil {
+			s.refuse(err, reply)
+			return
+		}
 		s.taken = slices.DeleteFunc(s.taken, func(t *seat) bool { return t == held })
 	}
-	s.answerWithPosition(held, reply, func() {
+	s.answerWithPosition(held, Outcome{}, reply, func() {
 		if held != nil {
 			s.worker.unseat(held)
 		}
@@ -143,16 +174,34 @@ func (s *Seating) leave(room event.Room, reply Reply) {
 // answerWithPosition does then and answers with the position up to which the holder of a
 // seat, if any, has been given the room: neither more nor less, or it would miss an event
 // or get one twice when it continues from there.
-func (s *Seating) answerWithPosition(held *seat, reply Reply, then func()) {
+func (s *Seating) answerWithPosition(held *seat, outcome Outcome, reply Reply, then func()) {
 	heard := s.hub.line.position() // up to here everything is in the worker's inbox
 	s.post(func() {
-		at := heard
+		outcome.Position = heard
 		if held != nil {
-			at = s.worker.reached(held, heard)
+			outcome.Position = s.worker.reached(held, heard)
 		}
 		then()
-		s.send(reply(Outcome{Position: at}))
+		s.send(reply(outcome))
 	})
+}
+
+// answerAgain answers the join of a room that the member is in.
+func (s *Seating) answerAgain(held *seat, outcome Outcome, reply Reply) {
+	heard := s.hub.line.position()
+	s.answerWithPosition(held, outcome, func(outcome Outcome) []*event.Event {
+		replies := reply(outcome)
+		if s.answered > 0 {
+			// The first answer may have been lost on its way to a client that was recovered.
+			// Everything up to here was written, in all of its rooms.
+			at := heard
+			if last := s.worker.last; last.Sequence > at.Sequence {
+				at = last
+			}
+			stampOffset(replies, event.Offset{Position: at, Joins: s.answered})
+		}
+		return replies
+	}, func() {})
 }
 
 // send writes events for this member alone. It runs in the worker.

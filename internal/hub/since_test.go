@@ -51,11 +51,15 @@ func TestAMemberThatMissedNothingIsToldSo(t *testing.T) {
 	})
 }
 
-func TestJoiningAgainWithAPositionReplaysFromThere(t *testing.T) {
+// A client that has just been recovered asks again by habit, with a position that is older
+// than what is on its way to it. It has all of its stay; only what was before is replayed.
+func TestJoiningAgainRepeatsOnlyWhatWasBeforeTheStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, observed := startHub(t, "a", newBus().Store())
 		awaitReady(t, h)
 		room, l := newRoom(t, "w", "a"), &listener{}
+		before := publish(t, h, newRoom(t, "w", "elsewhere"))
+		early := publish(t, h, room)
 		seating := h.Admit(l)
 		known := join(t, seating, room, event.Position{}).Position
 		first := publish(t, h, room)
@@ -64,7 +68,14 @@ func TestJoiningAgainWithAPositionReplaysFromThere(t *testing.T) {
 			t.Errorf("joining again came to %+v", outcome)
 		}
 		second := publish(t, h, room)
-		expect(t, l, "reply", delivery(room, first), "reply", delivery(room, first), delivery(room, second))
+		expect(t, l, "reply", delivery(room, first), "reply", delivery(room, second))
+
+		if outcome := join(t, seating, room, before); outcome != (hub.Outcome{Position: second, Recovered: true}) {
+			t.Errorf("joining with a position from before came to %+v", outcome)
+		}
+		third := publish(t, h, room)
+		expect(t, l, "reply", delivery(room, first), "reply", delivery(room, second),
+			"reply", delivery(room, early), delivery(room, first), delivery(room, second), delivery(room, third))
 		if members := observed.members.Load(); members != 1 {
 			t.Errorf("%d members are counted", members)
 		}

@@ -45,12 +45,13 @@ type Store interface {
 // A record is found by its private id and lives for a day from its last change on, which
 // Restore is too. A generation higher than the caller's means that the session has been
 // claimed: Enter, Leave and Restore fail with event.ErrStaleTenancy and change nothing. A
-// lower one is what a failover of the store left of the caller's session, and gives way.
+// lower one is what a failover of the store left of the caller's session, and gives way with
+// all of its stays.
 type Records interface {
-	// Enter adds a stay in room from the returned top on, and writes the stays that the
-	// record names as well, so that no record ever holds some of a session's rooms only.
-	// A room that was there already keeps its position.
-	Enter(ctx context.Context, record event.Record, room event.Room) (event.Top, error)
+	// Enter adds a stay in room, of that number, from the returned top on, and writes the
+	// stays that the record names as well, so that no record ever holds some of a session's
+	// rooms only. A room that was there already keeps its position and number.
+	Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error)
 	// Leave ends a stay, if there is a record and the room is in it.
 	Leave(ctx context.Context, tenancy event.Tenancy, room event.Room) error
 	// Part says that the connection has ended. The record of a session that was left is

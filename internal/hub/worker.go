@@ -14,6 +14,7 @@ type worker struct {
 	inbox inbox
 
 	rooms map[event.Room]*room
+	last  event.Position // of the last event fanned out, in any room
 
 	// Of the round of fan-out under way; see fanOut.
 	round   uint64
@@ -24,7 +25,7 @@ type worker struct {
 // room is the seats of one room at one worker.
 type room struct {
 	seats []*seat
-	last  event.Position // of the room's last event fanned out here
+	last  event.Position // of the room's last event fanned out here, or a RESYNC
 	group *group         // the room's events in the round under way
 }
 
@@ -32,23 +33,31 @@ type room struct {
 type seat struct {
 	seating *Seating   // fixed
 	room    event.Room // fixed
+	offsets bool       // fixed: the member's session can be continued, by offsets
 	index   int        // in room.seats
 	// after is the position up to which the member is known to have the room's state:
 	// events up to there are not for this seat. The bus may bring them late.
 	after event.Position
 	past  string // the epoch before after's, all of which is older; empty for none
+
+	// Where the member's stay in the room began, and which of its joins that was. Owned by
+	// the request under way.
+	joined event.Position
+	number uint64
 }
 
 // wants reports whether the event is news to the seat's holder.
 func (s *seat) wants(e *event.Event) bool { return e.Position.IsZero() || !s.knows(e.Position) }
 
-// knows reports whether a place in the sequence is not after the seat's. Of any epoch but
-// its own and the one before, which can only have come later, it knows nothing.
+// knows reports whether a place in the sequence is not after the seat's.
 func (s *seat) knows(p event.Position) bool {
-	if p.Epoch == s.after.Epoch {
+	switch p.Epoch {
+	case s.after.Epoch:
 		return p.Sequence <= s.after.Sequence
+	case s.past:
+		return true
 	}
-	return p.Epoch == s.past
+	return s.seating.hub.line.reaches(s.after, p)
 }
 
 // group is the events of one room in a round, in order, with their place in it.
@@ -150,7 +159,7 @@ func (w *worker) group(events []*event.Event) {
 		r.group.events = append(r.group.events, e)
 		r.group.places = append(r.group.places, place)
 		if !e.Position.IsZero() {
-			r.last = e.Position
+			r.last, w.last = e.Position, e.Position
 			if r.group.first == nil {
 				r.group.first = e
 			}

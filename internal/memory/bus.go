@@ -23,7 +23,7 @@ const (
 	queueBytes  = 16 << 20
 
 	// maxIDs bounds the publish ids that are remembered. It takes 1600 publications a second
-	// over the minute of an ordinary id to reach it.
+	// over the minute of an ordinary id to reach it, 160 over the ten of a caller's key.
 	maxIDs = 100_000
 )
 
@@ -43,6 +43,7 @@ type Bus struct {
 
 	mu        sync.Mutex // guards everything below and inside; held for moments only
 	top       event.Position
+	previous  event.Position // where the epoch before ended
 	index     index
 	ids       ids
 	records   records
@@ -57,7 +58,7 @@ func NewBus(options Options) *Bus {
 	return &Bus{
 		options: options,
 		top: event.Position{
-			Epoch: strings.ToLower(rand.Text()[:8]),
+			Epoch: newEpoch(),
 			// As in Redis, so that numbers look the same wherever they come from.
 			Sequence: uint64(time.Now().UnixMicro()),
 		},
@@ -68,8 +69,13 @@ func NewBus(options Options) *Bus {
 	}
 }
 
+func newEpoch() string { return strings.ToLower(rand.Text()[:8]) }
+
 // Store is access to the bus for one instance.
 func (b *Bus) Store() *Store { return &Store{bus: b} }
+
+// standing is where the sequence stands. It is called under mu.
+func (b *Bus) standing() event.Top { return event.Top{Position: b.top, Previous: b.previous} }
 
 func (b *Bus) publish(publication event.Publication, now time.Time) (event.Receipt, error) {
 	b.mu.Lock()

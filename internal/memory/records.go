@@ -25,7 +25,7 @@ type records struct {
 
 type record struct {
 	event.Tenancy
-	stays   map[event.Room]event.Position // where each room was joined
+	stays   map[event.Room]event.Stay
 	written time.Time
 	gone    time.Time // when the connection was seen to be lost, zero otherwise
 	deadline
@@ -49,8 +49,8 @@ func (m *records) find(pid string, now time.Time) *record {
 	return m.byPID[pid]
 }
 
-// keep writes a record, making it if there is none, and adds room if there is one.
-func (m *records) keep(kept event.Record, room *event.Room, top event.Position, now time.Time) error {
+// keep writes a record, making it if there is none, and adds a stay if there is one.
+func (m *records) keep(kept event.Record, entered *event.Stay, now time.Time) error {
 	r := m.find(kept.PID, now)
 	switch {
 	case r == nil:
@@ -59,14 +59,15 @@ func (m *records) keep(kept event.Record, room *event.Room, top event.Position, 
 		return event.ErrStaleTenancy
 	case r.Generation < kept.Generation:
 		r.gone = time.Time{}
+		clear(r.stays) // they are all named, by the one who holds the session
 	}
 	r.Tenancy, r.written = kept.Tenancy, now
 	for _, stay := range kept.Stays {
-		r.stays[stay.Room] = stay.Joined
+		r.stays[stay.Room] = stay
 	}
-	if room != nil {
-		if _, there := r.stays[*room]; !there {
-			r.stays[*room] = top
+	if entered != nil {
+		if _, there := r.stays[entered.Room]; !there {
+			r.stays[entered.Room] = *entered
 		}
 	}
 	m.linger(r, now)
@@ -77,7 +78,7 @@ func (m *records) add(pid string, now time.Time) *record {
 	if len(m.expiry) >= m.most {
 		delete(m.byPID, m.expiry.pop().PID)
 	}
-	r := &record{stays: make(map[event.Room]event.Position), deadline: deadline{until: now.Add(event.RecordLife)}}
+	r := &record{stays: make(map[event.Room]event.Stay), deadline: deadline{until: now.Add(event.RecordLife)}}
 	m.byPID[pid] = r
 	r.PID = pid
 	m.expiry.push(r)
@@ -144,8 +145,8 @@ func (m *records) tooOld(r *record, window time.Duration, now time.Time) bool {
 
 func (r *record) copy() event.Record {
 	copied := event.Record{Tenancy: r.Tenancy}
-	for room, joined := range r.stays {
-		copied.Stays = append(copied.Stays, event.Stay{Room: room, Joined: joined})
+	for _, stay := range r.stays {
+		copied.Stays = append(copied.Stays, stay)
 	}
 	slices.SortFunc(copied.Stays, func(a, b event.Stay) int { return strings.Compare(a.Room.String(), b.Room.String()) })
 	return copied

@@ -73,7 +73,7 @@ func TestRecordsAreForgottenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newTestBus().Store()
 		for _, pid := range []string{"idle", "restored", "left", "claimed", "lost", "kept"} {
-			if _, err := store.Enter(t.Context(), event.Record{Tenancy: held(pid)}, board); err != nil {
+			if _, err := store.Enter(t.Context(), event.Record{Tenancy: held(pid)}, board, 0); err != nil {
 				t.Fatal(err)
 			}
 		}

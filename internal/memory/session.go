@@ -10,16 +10,16 @@ import (
 
 // Enter notes that a session has joined room, in one record with the stays it has already,
 // and returns the top.
-func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room) (event.Top, error) {
+func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error) {
 	if err := permitted(ctx, record); err != nil {
 		return event.Top{}, fmt.Errorf("enter a room: %w", err)
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if err := s.bus.records.keep(record, &room, s.bus.top, time.Now()); err != nil {
+	if err := s.bus.records.keep(record, &event.Stay{Room: room, Joined: s.bus.top, Number: number}, time.Now()); err != nil {
 		return event.Top{}, fmt.Errorf("enter a room: %w", err)
 	}
-	return event.Top{Position: s.bus.top}, nil
+	return s.bus.standing(), nil
 }
 
 // Restore writes a whole record again.
@@ -29,7 +29,7 @@ func (s *Store) Restore(ctx context.Context, record event.Record) error {
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if err := s.bus.records.keep(record, nil, s.bus.top, time.Now()); err != nil {
+	if err := s.bus.records.keep(record, nil, time.Now()); err != nil {
 		return fmt.Errorf("restore a session's record: %w", err)
 	}
 	return nil
@@ -76,7 +76,7 @@ func (s *Store) Claim(ctx context.Context, claim event.Claim) (event.Record, eve
 		return event.Record{}, event.Top{}, fmt.Errorf("claim a session: %w", err)
 	}
 	s.bus.tell(notice{claimed: event.Claimed{Digest: event.DigestPID(record.PID), Generation: record.Generation}})
-	return record, event.Top{Position: s.bus.top}, nil
+	return record, s.bus.standing(), nil
 }
 
 // permitted reports why a request must not be carried out, if so.

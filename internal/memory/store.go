@@ -88,7 +88,7 @@ func (s *Store) Top(ctx context.Context) (event.Top, error) {
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	return event.Top{Position: s.bus.top}, nil
+	return s.bus.standing(), nil
 }
 
 // Changed returns those of rooms that had a publication after the sequence, or about
@@ -117,7 +117,7 @@ func (s *Store) Range(ctx context.Context, room event.Room, after uint64, maxByt
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	s.bus.index.expire(time.Now())
-	found := event.Range{Top: event.Top{Position: s.bus.top}, Floor: s.bus.index.floor}
+	found := event.Range{Top: s.bus.standing(), Floor: s.bus.index.floor}
 	known := s.bus.index.rooms[room]
 	if known == nil {
 		return found, nil

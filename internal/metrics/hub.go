@@ -17,6 +17,8 @@ type hub struct {
 	busLag    prometheus.Histogram
 	repaired  *counters
 	resynced  *counters
+
+	recoveries *counters
 }
 
 func newHub(register promauto.Factory) hub {
@@ -59,6 +61,10 @@ func newHub(register promauto.Factory) hub {
 			Name: "roomcast_resyncs_total",
 			Help: "Rooms told to reload because their continuity could not be proven, by cause.",
 		}, "cause"),
+		recoveries: newCounters(register, prometheus.CounterOpts{
+			Name: "roomcast_recoveries_total",
+			Help: "Clients that asked for the session of a lost connection, by outcome.",
+		}, "outcome"),
 	}
 }
 

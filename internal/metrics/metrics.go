@@ -93,6 +93,11 @@ func (m *Metrics) Repaired(cause string) { m.hub.repaired.inc(cause) }
 // Resynced counts a room whose continuity could not be proven.
 func (m *Metrics) Resynced(cause string) { m.hub.resynced.inc(cause) }
 
+// Recovery counts a client that asked for the session of its lost connection: "recovered",
+// "unknown" for a session that there is not or that was lost too long ago, "too_much" for
+// one that missed more than is replayed, "unavailable" while the store cannot say.
+func (m *Metrics) Recovery(outcome string) { m.hub.recoveries.inc(outcome) }
+
 // Served counts an HTTP request and the time it took. Route is the template that
 // matched, never the path, which anybody can make up.
 func (m *Metrics) Served(route, method string, status int, d time.Duration) {

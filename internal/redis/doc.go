@@ -37,7 +37,7 @@
 // A user of Redis needs the keys and the channel (~{socketevent}:* &socketevent), the commands
 // of the scripts, SUBSCRIBE, and INFO of the section "server": a sequence belongs to one
 // process of Redis, and nothing else tells which that is. Without its section "memory" nobody
-// is warned of an eviction policy. TestLeastPermissions has the whole list.
+// is warned of an eviction policy. docs/reliability.md has the whole list.
 //
 // # Contexts
 //

@@ -219,11 +219,11 @@ func TestRefusedConnections(t *testing.T) {
 // The documented permissions are enough, and what is not needed is not asked for.
 func TestLeastPermissions(t *testing.T) {
 	server := redistest.Start(t)
-	server.Do("ACL", "SETUSER", "roomcast", "on", ">p", "~{"+channel+"}:*", "&"+channel, "-@all",
-		"+@connection", "+info|server", "+eval", "+evalsha", "+subscribe", "+publish", "+time",
-		"+exists", "+del", "+get", "+set", "+pexpire", "+hget", "+hmget", "+hgetall", "+hset", "+hdel", "+hexists",
-		"+zadd", "+zscore", "+zmscore", "+zcard", "+zrevrange", "+zpopmin", "+zremrangebyscore",
-		"+xadd", "+xrange", "+xrevrange", "+xtrim")
+	user := []any{"ACL", "SETUSER", "roomcast", "on", ">p"}
+	for _, rule := range documentedPermissions(t) {
+		user = append(user, rule)
+	}
+	server.Do(user...)
 	server.Do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
 	store, log := openLogged(t, server.Addr(), func(o *redis.Options) { o.Server.Username, o.Server.Password = "roomcast", "p" })
 	ear, _ := storetest.Listen(t, store)
@@ -252,4 +252,19 @@ func TestLeastPermissions(t *testing.T) {
 	if log.count("level=WARN")+log.count("level=ERROR") != 0 {
 		t.Errorf("the log complains:\n%s", log)
 	}
+}
+
+// documentedPermissions are the rules in docs/reliability.md, for the usual channel.
+func documentedPermissions(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reliability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rules, found := strings.Cut(string(text), "```\n~{"+channel+"}")
+	rules, _, ended := strings.Cut(rules, "```")
+	if !found || !ended {
+		t.Fatal("docs/reliability.md has no permissions")
+	}
+	return strings.Fields("~{" + channel + "}" + rules)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 
 // Enter notes that a session has joined room, in one record with the stays it has already,
 // and returns the top. It may be repeated.
-func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room) (event.Top, error) {
-	top, err := s.keep(ctx, record, room.String())
+func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error) {
+	top, err := s.keep(ctx, record, room.String(), number)
 	if err != nil {
 		return event.Top{}, fmt.Errorf("enter a room: %w", err)
 	}
@@ -23,19 +24,23 @@ func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room)
 
 // Restore writes a whole record again.
 func (s *Store) Restore(ctx context.Context, record event.Record) error {
-	if _, err := s.keep(ctx, record, ""); err != nil {
+	if _, err := s.keep(ctx, record, "", 0); err != nil {
 		return fmt.Errorf("restore a session's record: %w", err)
 	}
 	return nil
 }
 
-func (s *Store) keep(ctx context.Context, record event.Record, room string) (event.Top, error) {
+func (s *Store) keep(ctx context.Context, record event.Record, room string, number uint64) (event.Top, error) {
 	if err := record.Check(); err != nil {
 		return event.Top{}, err
 	}
-	args := []any{record.Generation, record.SID, record.Subject, record.Instance, room}
+	var suffix string
+	if number > 0 {
+		suffix = "." + strconv.FormatUint(number, 10)
+	}
+	args := []any{record.Generation, record.SID, record.Subject, record.Instance, room, suffix}
 	for _, stay := range record.Stays {
-		args = append(args, stay.Room.String(), stay.Joined.String())
+		args = append(args, stay.Room.String(), stay.Entered().String())
 	}
 	result, err := s.run(ctx, s.scripts.keep, s.keys.session(record.PID), args...)
 	if err != nil {
@@ -112,16 +117,16 @@ func (s *Store) claim(ctx context.Context, claim event.Claim) (event.Record, eve
 	return record, top, result.err
 }
 
-// readStays reads the rest of a reply, in pairs of room and position.
+// readStays reads the rest of a reply, in pairs of room and offset.
 func readStays(result *reply) []event.Stay {
 	var stays []event.Stay
 	for result.err == nil && len(result.values) > 0 {
 		room, wrongRoom := event.ParseRoom(result.text())
-		joined, wrongPosition := event.ParsePosition(result.text())
+		entered, wrongOffset := event.ParseOffset(result.text())
 		if result.err == nil {
-			result.err = errors.Join(wrongRoom, wrongPosition)
+			result.err = errors.Join(wrongRoom, wrongOffset)
 		}
-		stays = append(stays, event.Stay{Room: room, Joined: joined})
+		stays = append(stays, event.Stay{Room: room, Joined: entered.Position, Number: entered.Joins})
 	}
 	// Redis tells them in any order; callers and logs are served by a steady one.
 	slices.SortFunc(stays, func(a, b event.Stay) int { return strings.Compare(a.Room.String(), b.Room.String()) })

@@ -28,7 +28,7 @@ func enter(t *testing.T, store *redis.Store, held event.Record, room event.Room)
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	top, err := store.Enter(ctx, held, room)
+	top, err := store.Enter(ctx, held, room, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestChangesOfRecordsAreRepeated(t *testing.T) {
 
 	var joined event.Position
 	cut(t, func() error {
-		top, err := store.Enter(t.Context(), event.Record{Tenancy: tenancy}, room)
+		top, err := store.Enter(t.Context(), event.Record{Tenancy: tenancy}, room, 0)
 		joined = top.Position
 		return err
 	})
@@ -299,7 +299,7 @@ func TestRecordsWithoutMemory(t *testing.T) {
 	enter(t, store, event.Record{Tenancy: tenancy}, room)
 	kept := fmt.Sprint(server.Do("HGETALL", record))
 	server.Do("CONFIG", "SET", "maxmemory", "1")
-	_, entering := store.Enter(t.Context(), event.Record{Tenancy: tenancy}, event.Room{Workspace: "w", App: "b"})
+	_, entering := store.Enter(t.Context(), event.Record{Tenancy: tenancy}, event.Room{Workspace: "w", App: "b"}, 0)
 	_, claiming := claim(store)
 	for what, err := range map[string]error{
 		"Enter": entering, "Claim": claiming,

@@ -15,9 +15,15 @@ type appUpdate struct {
 	others      []field         // travel along in the payload, in the caller's order
 }
 
+const appsPath = "/api/v1/apps/"
+
 // updateApp serves PUT /api/v1/apps/: UPDATE_APP for the members of the app's room. The
 // content type is not looked at, the callers of the first contract send any or none.
 func (s *server) updateApp(w http.ResponseWriter, r *http.Request) error {
+	once, err := idempotencyOf(r, appsPath)
+	if err != nil {
+		return err
+	}
 	body, err := s.readBody(w, r)
 	if err != nil {
 		return err
@@ -26,7 +32,7 @@ func (s *server) updateApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.publish(r, update.delivery()); err != nil {
+	if _, err := s.publish(w, r, once, update.delivery()); err != nil {
 		return err
 	}
 	writeEnvelope(w, struct {

@@ -29,6 +29,7 @@ var (
 	requestTimeout       = kind{"request-timeout", http.StatusRequestTimeout, "The body took too long"}
 	payloadTooLarge      = kind{"payload-too-large", http.StatusRequestEntityTooLarge, "The body is too large"}
 	unsupportedMediaType = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "Unsupported media type"}
+	keyReused            = kind{"idempotency-key-reused", http.StatusUnprocessableEntity, "The idempotency key was used before"}
 	internal             = kind{"internal", http.StatusInternalServerError, "Internal error"}
 	unavailable          = kind{"unavailable", http.StatusServiceUnavailable, "Temporarily unavailable"}
 )
@@ -40,13 +41,15 @@ type failure struct {
 	faults []fault // of invalidField, at least one
 }
 
-// fault is one field that has to change.
+// fault is one field that has to change, of the body, the path or the header.
 type fault struct {
 	// Pointer leads to a field of the body: a JSON pointer as URI fragment.
 	Pointer string `json:"pointer,omitempty"`
 	// Parameter names a part of the path instead.
 	Parameter string `json:"parameter,omitempty"`
-	Detail    string `json:"detail"`
+	// Header names a field of the header instead.
+	Header string `json:"header,omitempty"`
+	Detail string `json:"detail"`
 }
 
 func (f *failure) Error() string { return f.kind.code + ": " + f.detail }

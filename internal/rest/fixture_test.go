@@ -15,13 +15,19 @@ import (
 	"github.com/roomcast/roomcast/internal/rest"
 )
 
-// channel is a Publisher that keeps what is published.
+// channel is a Publisher that keeps what is published and, as stores do, under which id.
 type channel struct {
 	mu           sync.Mutex
 	publications []event.Publication
+	answers      map[string]answered
 
 	publish  func(ctx context.Context) error // nil: accepts
 	notReady error
+}
+
+type answered struct {
+	fingerprint string
+	receipt     event.Receipt
 }
 
 func (c *channel) Publish(ctx context.Context, p event.Publication) (event.Receipt, error) {
@@ -32,8 +38,16 @@ func (c *channel) Publish(ctx context.Context, p event.Publication) (event.Recei
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if known, ok := c.answers[p.ID]; ok {
+		if known.fingerprint != p.Fingerprint {
+			return event.Receipt{}, fmt.Errorf("store at 10.0.0.1: %w", event.ErrIDReused)
+		}
+		return event.Receipt{Position: known.receipt.Position, Duplicate: true}, nil
+	}
 	c.publications = append(c.publications, p)
-	return event.Receipt{Position: event.Position{Epoch: "e1", Sequence: 41 + uint64(len(c.publications))}}, nil
+	receipt := event.Receipt{Position: event.Position{Epoch: "e1", Sequence: 41 + uint64(len(c.publications))}}
+	c.answers[p.ID] = answered{p.Fingerprint, receipt}
+	return receipt, nil
 }
 
 func (c *channel) Ready() error { return c.notReady }
@@ -76,7 +90,7 @@ type fixture struct {
 
 // newFixture makes a handler with a body limit of 1000 bytes, changed as told.
 func newFixture(change ...func(*rest.Options)) *fixture {
-	f := &fixture{channel: &channel{}, ledger: &ledger{}}
+	f := &fixture{channel: &channel{answers: make(map[string]answered)}, ledger: &ledger{}}
 	options := rest.Options{Hub: f.channel, Metrics: f.ledger, MaxPayload: 1000}
 	for _, change := range change {
 		change(&options)

@@ -2,17 +2,11 @@ package rest
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
-
-// remember is how long the store knows a publication's id: far longer than this server
-// tries one, so that no retry ever counts as a second publication.
-const remember = 60 * time.Second
 
 // delivery is what members of a room are to receive. Its JSON values are compact.
 type delivery struct {
@@ -44,21 +38,19 @@ type published struct {
 	Position string `json:"position"`
 }
 
-// publish sends the delivery to the room's members on all instances.
-func (s *server) publish(r *http.Request, d delivery) (published, error) {
+// publish sends the delivery to the room's members on all instances, once for all requests
+// under one key.
+func (s *server) publish(w http.ResponseWriter, r *http.Request, once idempotency, d delivery) (published, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.PublishTimeout)
 	defer cancel()
-	publication := event.Publication{
-		ID:       rand.Text(),
-		Remember: remember,
-		Room:     d.room,
-		Object:   d.object(),
-	}
+	publication := once.publication(d)
 	receipt, err := s.Hub.Publish(ctx, publication)
+	err = once.explain(err)
 	s.Metrics.Published(outcome(receipt, err))
 	if err != nil {
 		return published{}, err
 	}
+	once.mark(w.Header(), receipt)
 	return published{ID: publication.ID, Position: receipt.Position.String()}, nil
 }
 
@@ -68,7 +60,11 @@ func outcome(receipt event.Receipt, err error) string {
 		return "duplicate"
 	case err == nil:
 		return "accepted"
-	case classify(err).kind == unavailable:
+	}
+	switch classify(err).kind {
+	case keyReused:
+		return "reused"
+	case unavailable:
 		return "unavailable"
 	}
 	return "failed"

@@ -42,7 +42,7 @@ type Publisher interface {
 type Observer interface {
 	// Served gets the route's template, or "unmatched", never the path.
 	Served(route, method string, status int, d time.Duration)
-	// Published gets "accepted", "duplicate", "unavailable" or "failed".
+	// Published gets "accepted", "duplicate", "reused", "unavailable" or "failed".
 	Published(outcome string)
 }
 
@@ -111,8 +111,8 @@ func (s *server) api() []route {
 	updateApp := methods{http.MethodPut: s.updateApp}
 	showHealth := methods{http.MethodGet: s.health}
 	return []route{
-		{label: "/api/v1/apps/", path: "/api/v1/apps/", surface: apps, methods: updateApp},
-		{label: "/api/v1/apps/", path: "/api/v1/apps", surface: apps, methods: updateApp},
+		{label: appsPath, path: appsPath, surface: apps, methods: updateApp},
+		{label: appsPath, path: "/api/v1/apps", surface: apps, methods: updateApp},
 		{label: "/api/v1/health/", path: "/api/v1/health/", surface: health, methods: showHealth},
 		{label: "/api/v1/health/", path: "/api/v1/health", surface: health, methods: showHealth},
 		{label: updatesPath, path: updatesPath, surface: problem{}, methods: methods{http.MethodPost: s.createUpdate}},

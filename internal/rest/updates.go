@@ -29,6 +29,10 @@ func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
+	once, err := idempotencyOf(r, updatesPath)
+	if err != nil {
+		return err
+	}
 	body, err := s.readBody(w, r)
 	if err != nil {
 		return err
@@ -37,7 +41,7 @@ func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	created, err := s.publish(r, delivery{
+	created, err := s.publish(w, r, once, delivery{
 		room: room, event: update.event, payload: update.data, userID: update.userID,
 	})
 	if err != nil {

@@ -24,11 +24,26 @@ type Client interface {
 	Close(reason string)
 }
 
+// Recoverable is a Client whose session can outlive its connection, in revision 5: clients
+// from 4.6 on keep a private id and the offset of the last event, and show both to
+// whichever instance they reconnect to.
+type Recoverable interface {
+	Client
+	// Welcome makes the answer to CONNECT, under which ids the client was admitted. The
+	// gateway calls it once and sends it before anything else; it may come later than
+	// Connect returns. With a pid, the client's events carry offsets from then on; without,
+	// the session ends with the connection.
+	Welcome(sid, pid string) *event.Event
+}
+
 // Handshake is what a client showed when it connected.
 type Handshake struct {
 	// Auth is the JSON object of the CONNECT packet, nil when absent or in revision 4. Valid
 	// only during the call of Connect.
 	Auth json.RawMessage
+	// PID and Offset are by what a client asks for the session of its lost connection. PID
+	// is empty if it does not, Offset if it has got no event in that session.
+	PID, Offset string
 	// Query is the query of the handshake request; in revision 4 the query of the
 	// namespace is added to it.
 	Query url.Values
@@ -54,7 +69,8 @@ type Message struct {
 // Gateway decides what clients may do.
 type Gateway interface {
 	// Connect is called once per joining client, before its CONNECT is answered, from
-	// the client's reader. An error refuses the client; *Refusal chooses what it sees.
+	// the client's reader. An error refuses the client; *Refusal chooses what it sees. A
+	// Recoverable that is not refused is answered by the gateway: see its Welcome.
 	Connect(client Client, handshake Handshake) (Peer, error)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/internal/engineio"
+	"github.com/roomcast/roomcast/internal/event"
 	"github.com/roomcast/roomcast/internal/session"
 	"github.com/roomcast/roomcast/internal/socketio"
 )
@@ -22,6 +23,7 @@ const patience = 20 * time.Second
 // gateway is a session.Gateway that writes down what it is told.
 type gateway struct {
 	refuse  func(session.Handshake) error // nil: all are welcome
+	late    bool                          // the test welcomes the clients itself
 	onEvent func(*peer, session.Message)  // nil: nothing is answered
 
 	mu    sync.Mutex
@@ -39,6 +41,9 @@ func (g *gateway) Connect(client session.Client, handshake session.Handshake) (s
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.peers = append(g.peers, p)
+	if !g.late {
+		client.Send(event.NewBatch(client.(session.Recoverable).Welcome(client.ID(), "")))
+	}
 	return p, nil
 }
 

@@ -4,6 +4,7 @@
 package socketio
 
 import (
+	"bytes"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -149,17 +150,35 @@ func (c *connection) connect(p packet.Packet) {
 		c.connectTimer.Stop()
 		c.connectTimer = nil
 	}
-	c.send(packet.Packet{Type: packet.Connect, Data: connectBody(socket.id)})
 }
 
 func (c *connection) handshake(auth []byte) session.Handshake {
 	query, _ := url.ParseQuery(c.query) // what does not parse is left out
+	pid, offset := recoveryOf(auth)
 	return session.Handshake{
 		Auth:          auth,
+		PID:           pid,
+		Offset:        offset,
 		Query:         query,
 		Authorization: c.authorization,
 		RemoteAddr:    c.engine.RemoteAddr(),
 	}
+}
+
+// recoveryOf reads what official clients from 4.6 on put beside the user's own data in the
+// payload of CONNECT. Values of another type are the user's.
+func recoveryOf(auth []byte) (pid, offset string) {
+	if !bytes.Contains(auth, []byte(`"pid"`)) {
+		return "", "" // as a rule; the rest is not parsed twice
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(auth, &fields) != nil || json.Unmarshal(fields["pid"], &pid) != nil || pid == "" {
+		return "", ""
+	}
+	if json.Unmarshal(fields["offset"], &offset) != nil {
+		offset = ""
+	}
+	return pid, offset
 }
 
 // event hands an event to the gateway's side of the client.

@@ -3,7 +3,6 @@ package socketio
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"sync"
 
@@ -12,14 +11,16 @@ import (
 	"github.com/roomcast/roomcast/internal/session"
 )
 
-// socket is a client's stay in the root namespace: a session.Client. A client that leaves
-// and joins again gets a new one, so that nothing meant for the old stay reaches the new.
+// socket is a client's stay in the root namespace: a session.Recoverable. A client that
+// leaves and joins again gets a new one, so that nothing meant for the old stay reaches the
+// new.
 type socket struct {
 	engine *engineio.Session
-	id     string
-	peer   session.Peer // set before anybody may send
+	peer   session.Peer // set before anything is read for it
 
 	mu   sync.Mutex
+	id   string // a fresh one until the welcome
+	form event.Form
 	left bool
 }
 
@@ -32,14 +33,29 @@ func newSocket(engine *engineio.Session) *socket {
 }
 
 // ID implements session.Client.
-func (s *socket) ID() string { return s.id }
+func (s *socket) ID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id
+}
+
+// Welcome implements session.Recoverable.
+func (s *socket) Welcome(sid, pid string) *event.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id = sid
+	if pid != "" {
+		s.form = event.WithOffset
+	}
+	return event.NewConnect(sid, pid)
+}
 
 // Send implements session.Client.
 func (s *socket) Send(batch *event.Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.left {
-		s.engine.Send(batch.In(event.Bare))
+		s.engine.Send(batch.In(s.form))
 	}
 }
 
@@ -58,14 +74,6 @@ func (s *socket) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.left = true
-}
-
-// connectBody is the payload of an accepted CONNECT.
-func connectBody(id string) []byte {
-	body, _ := json.Marshal(struct { // a string always marshals
-		SID string `json:"sid"`
-	}{id})
-	return body
 }
 
 // refusalOf is what a client reads about its refusal: the gateway's own words, or nothing

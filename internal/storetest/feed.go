@@ -122,6 +122,8 @@ func (s suite) identity(t *testing.T) {
 		t.Errorf("heard %d events, want the first publication alone", len(heard.Events))
 	}
 
+	oneOfMany(t, ear, store, other)
+
 	brief := event.Publication{ID: "brief", Remember: time.Millisecond, Room: red, Object: `{}`}
 	again := event.Receipt{Duplicate: true}
 	for deadline := time.Now().Add(waitLimit); again.Duplicate && time.Now().Before(deadline); {
@@ -134,6 +136,46 @@ func (s suite) identity(t *testing.T) {
 	}
 	if again.Duplicate {
 		t.Error("an id to be remembered for a millisecond was never forgotten")
+	}
+}
+
+// oneOfMany checks that of publications under one id, made at the same moment through
+// several instances, one happens and all are answered with it.
+func oneOfMany(t *testing.T, ear *Ear, stores ...Store) {
+	t.Helper()
+	const each = 8
+	publication := event.Publication{ID: "at once", Fingerprint: "f", Remember: time.Minute, Room: blue, Object: `{"at":"once"}`}
+	receipts := make([]event.Receipt, each*len(stores))
+	var group sync.WaitGroup
+	for i := range receipts {
+		group.Go(func() {
+			var err error
+			if receipts[i], err = stores[i%len(stores)].Publish(t.Context(), publication); err != nil {
+				t.Errorf("Publish at once with others: %v", err)
+			}
+		})
+	}
+	group.Wait()
+	firsts := 0
+	for _, receipt := range receipts {
+		if !receipt.Duplicate {
+			firsts++
+		}
+		if receipt.Position != receipts[0].Position {
+			t.Errorf("one id is answered with the positions %v and %v", receipts[0].Position, receipt.Position)
+		}
+	}
+	if firsts != 1 {
+		t.Errorf("%d publications under one id are answered as the first", firsts)
+	}
+	heard := 0
+	for _, e := range ear.AwaitEcho(t, stores[0], "at-once").Events {
+		if e.Room == blue {
+			heard++
+		}
+	}
+	if heard != 1 {
+		t.Errorf("heard %d events under one id", heard)
 	}
 }
 

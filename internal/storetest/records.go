@@ -32,7 +32,7 @@ func (s suite) records(t *testing.T) {
 func enter(t *testing.T, store Store, record event.Record, room event.Room) event.Position {
 	t.Helper()
 	before := top(t, store)
-	entered, err := store.Enter(t.Context(), record, room)
+	entered, err := store.Enter(t.Context(), record, room, 0)
 	if err != nil {
 		t.Fatalf("Enter: %v", err)
 	}
@@ -113,8 +113,25 @@ func (s suite) positions(t *testing.T) {
 	claimed := claim(t, store, held.Tenancy, "one")
 	expectStays(t, claimed, event.Stay{Room: red, Joined: joined})
 
-	if err := store.Leave(t.Context(), claimed.Tenancy, red); err != nil {
+	numbered := event.Stay{Room: green, Joined: top(t, store).Position, Number: 7}
+	for number := numbered.Number; number < 9; number++ { // the second is a repetition
+		if _, err := store.Enter(t.Context(), event.Record{Tenancy: claimed.Tenancy}, green, number); err != nil {
+			t.Fatal(err)
+		}
+		publisher.Publish(green, "")
+	}
+	claimed = claim(t, store, claimed.Tenancy, "one")
+	expectStays(t, claimed, numbered, event.Stay{Room: red, Joined: joined})
+	if err := store.Restore(t.Context(), claimed); err != nil {
 		t.Fatal(err)
+	}
+	claimed = claim(t, store, claimed.Tenancy, "one")
+	expectStays(t, claimed, numbered, event.Stay{Room: red, Joined: joined})
+
+	for _, room := range []event.Room{green, red} {
+		if err := store.Leave(t.Context(), claimed.Tenancy, room); err != nil {
+			t.Fatal(err)
+		}
 	}
 	again := enter(t, store, event.Record{Tenancy: claimed.Tenancy}, red)
 	if again == joined {
@@ -131,7 +148,7 @@ func (s suite) laterTenancy(t *testing.T) {
 	inRed := event.Stay{Room: red, Joined: enter(t, store, over, red)}
 	present := claim(t, other, over.Tenancy, "two")
 
-	_, err := store.Enter(t.Context(), over, green)
+	_, err := store.Enter(t.Context(), over, green, 0)
 	expectStale(t, "Enter", err)
 	expectStale(t, "Leave", store.Leave(t.Context(), over.Tenancy, red))
 	over.Stays = []event.Stay{{Room: blue, Joined: inRed.Joined}}
@@ -144,8 +161,8 @@ func (s suite) laterTenancy(t *testing.T) {
 	expectStays(t, claim(t, store, present.Tenancy, "three"), inRed)
 }
 
-// earlierTenancy checks that the record of a lower generation, which a failover brings
-// back, gives way.
+// earlierTenancy checks that the record of a lower generation, which a failover or a former
+// connection brings back, gives way with all of its stays.
 func (s suite) earlierTenancy(t *testing.T) {
 	store := s.open(t, Generous())()
 	lost := func(pid string) (present event.Tenancy, joined event.Position) {
@@ -159,11 +176,13 @@ func (s suite) earlierTenancy(t *testing.T) {
 		return present, joined
 	}
 	present, joined := lost("enters")
-	entered := enter(t, store, event.Record{Tenancy: present}, green)
-	expectStays(t, claim(t, store, present, "three"), event.Stay{Room: green, Joined: entered}, event.Stay{Room: red, Joined: joined})
+	inBlue := event.Stay{Room: blue, Joined: joined, Number: 2}
+	entered := enter(t, store, event.Record{Tenancy: present, Stays: []event.Stay{inBlue}}, green)
+	expectStays(t, claim(t, store, present, "three"), inBlue, event.Stay{Room: green, Joined: entered})
 
 	present, joined = lost("restored")
-	if err := store.Restore(t.Context(), event.Record{Tenancy: present}); err != nil {
+	inBlue.Joined = joined
+	if err := store.Restore(t.Context(), event.Record{Tenancy: present, Stays: []event.Stay{inBlue}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Beat(t.Context(), present.Instance); err != nil {
@@ -175,7 +194,7 @@ func (s suite) earlierTenancy(t *testing.T) {
 		t.Fatalf("Claim of a restored session, whose former loss is no longer true: %v", err)
 	}
 	present = again.Tenancy
-	expectStays(t, claim(t, store, present, "three"), event.Stay{Room: red, Joined: joined})
+	expectStays(t, claim(t, store, present, "three"), inBlue)
 
 	present, _ = lost("leaves")
 	if err := store.Part(t.Context(), present, true, 0); err != nil {
@@ -260,7 +279,7 @@ func (s suite) restore(t *testing.T) {
 func recordCalls(ctx context.Context, store Store) map[string]func() error {
 	held := newTenancy("late")
 	return map[string]func() error{
-		"Enter":   func() error { _, err := store.Enter(ctx, event.Record{Tenancy: held}, red); return err },
+		"Enter":   func() error { _, err := store.Enter(ctx, event.Record{Tenancy: held}, red, 0); return err },
 		"Leave":   func() error { return store.Leave(ctx, held, red) },
 		"Part":    func() error { return store.Part(ctx, held, true, 0) },
 		"Restore": func() error { return store.Restore(ctx, event.Record{Tenancy: held}) },

@@ -89,6 +89,25 @@ func (p *Process) Terminate(t testing.TB) {
 	}
 }
 
+// Signal sends a signal and does not wait for what comes of it.
+func (p *Process) Signal(t testing.TB, signal os.Signal) {
+	t.Helper()
+	if err := p.command.Process.Signal(signal); err != nil {
+		t.Fatalf("signalling %s: %v", p.name, err)
+	}
+}
+
+// AwaitEnd waits until the process has ended, and tells how.
+func (p *Process) AwaitEnd(t testing.TB) *os.ProcessState {
+	t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(Patience):
+		t.Fatalf("%s did not end within %s", p.name, Patience)
+	}
+	return p.command.ProcessState
+}
+
 // end reports whether the signal alone was enough.
 func (p *Process) end(signal os.Signal) bool {
 	_ = p.command.Process.Signal(signal) // it may have ended by itself

@@ -81,6 +81,13 @@ func (r *Raw) Send(t testing.TB, kind ws.OpCode, payload string) {
 	}
 }
 
+// Subscribe joins a room and reads up to the answer.
+func (r *Raw) Subscribe(t testing.TB, room Room) {
+	t.Helper()
+	r.Send(t, ws.OpText, fmt.Sprintf(`42["application",{"event":"SUBSCRIBE","payload":{"workspaceId":%q,"appId":%q}}]`, room.Workspace, room.App))
+	r.AwaitText(t, `42["application_response",{"status":"SUCCESS"`)
+}
+
 // AwaitText reads up to a text frame with the prefix and returns it.
 func (r *Raw) AwaitText(t testing.TB, prefix string) string {
 	t.Helper()

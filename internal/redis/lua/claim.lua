@@ -8,7 +8,7 @@
 -- ARGV[6]  how old a loss may be, in milliseconds
 -- ARGV[7]  how old the lease of an instance that is alive may be, in milliseconds
 -- Result   {}, or {epoch, sequence, previous epoch or '', its last sequence or 0,
---           generation, sid, then for each room: room, position at which it was joined}
+--           generation, sid, then for each room: room, offset of the stay}
 
 local session, leases = KEYS[3], KEYS[4]
 local record = redis.call('HMGET', session, 'gen', 'sid', 'subject', 'instance', 'at', 'gone')

@@ -7,7 +7,8 @@
 --   at            Redis time in milliseconds of the last write
 --   gone          Redis time in milliseconds at which the connection was seen to be lost;
 --                 absent while there is one, and after a crash, which nobody saw
---   r:<room>      position at which the room was joined
+--   r:<room>      offset of the stay: the position at which the room was joined, and
+--                 behind a dot the number of that join, if it has one (event.Offset)
 -- The leases are a sorted set: instance -> Redis time in milliseconds of its last
 -- heartbeat. They date a crash.
 

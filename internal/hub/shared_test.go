@@ -49,11 +49,11 @@ type answered struct {
 }
 
 // ask has n readers read the top and waits until all of them wait.
-func ask(ctx context.Context, r *topReader, n int) <-chan answered {
+func ask(ctx context.Context, r *sharedReader[event.Top], n int) <-chan answered {
 	results := make(chan answered, n)
 	for range n {
 		go func() {
-			top, err := r.read(ctx)
+			top, err := r.read(ctx, 0)
 			results <- answered{top, err}
 		}()
 	}
@@ -75,9 +75,12 @@ func expectAnswers(t *testing.T, results <-chan answered, sequence uint64, err e
 	}
 }
 
-func newTopReader(t *testing.T) (*topReader, *topStore) {
+func newTopReader(t *testing.T) (*sharedReader[event.Top], *topStore) {
 	store := &topStore{answers: make(chan topAnswer)}
-	return &topReader{store: store, ctx: t.Context()}, store
+	perform := func(ctx context.Context, _ uint64) (event.Top, error) { return store.Top(ctx) }
+	r := &sharedReader[event.Top]{ctx: t.Context(), running: new(sync.WaitGroup), perform: perform}
+	t.Cleanup(r.running.Wait)
+	return r, store
 }
 
 func TestReadersOfTheTopShareTheNextRead(t *testing.T) {
@@ -119,7 +122,7 @@ func TestAFailedReadOfTheTopFailsAllItsReadersAndNoOthers(t *testing.T) {
 	})
 }
 
-// The one who reads does so for the others too, whatever becomes of its own client.
+// Whoever asked first may go: the others wait for the same read.
 func TestAReaderOfTheTopThatWithdrawsStrandsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, store := newTopReader(t)
@@ -129,8 +132,8 @@ func TestAReaderOfTheTopThatWithdrawsStrandsNobody(t *testing.T) {
 		withdrawing := ask(ctx, r, 10)
 		withdraw()
 		expectAnswers(t, withdrawing, 0, context.Canceled)
+		expectAnswers(t, leader, 0, context.Canceled)
 		store.answers <- topAnswer{sequence: 1}
-		expectAnswers(t, leader, 1, nil)
 		store.answers <- topAnswer{sequence: 2}
 		expectAnswers(t, waiting, 2, nil)
 	})
@@ -147,37 +150,25 @@ func TestAReadOfTheTopThatAllWithdrewFromStrandsNobody(t *testing.T) {
 		store.answers <- topAnswer{sequence: 1}
 		expectAnswers(t, leader, 1, nil)
 		later := ask(t.Context(), r, 1)
-		store.answers <- topAnswer{sequence: 2}
-		expectAnswers(t, later, 2, nil)
+		store.answers <- topAnswer{sequence: 2} // for those who have gone
+		store.answers <- topAnswer{sequence: 3}
+		expectAnswers(t, later, 3, nil)
 	})
 }
 
-// One that withdraws at the very moment it is chosen to read must not keep the token.
-func TestWithdrawingWhileChosenReadsForTheOthers(t *testing.T) {
+// What was asked for covers everybody who shares the answer.
+func TestASharedReadBeginsAtTheLowestSequence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, store := newTopReader(t)
-		mine := r.enlist() // chosen, since nobody reads
-		others := ask(t.Context(), r, 1)
-		if n := store.begun(); n != 1 {
-			t.Fatalf("the token made %d reads begin", n)
+		began := make(chan uint64)
+		r := &sharedReader[uint64]{ctx: t.Context(), running: new(sync.WaitGroup),
+			perform: func(_ context.Context, after uint64) (uint64, error) { began <- after; return after, nil }}
+		t.Cleanup(r.running.Wait)
+		for _, after := range []uint64{7, 30, 20, 25} {
+			go func() { _, _ = r.read(t.Context(), after) }()
+			synctest.Wait()
 		}
-		store.answers <- topAnswer{sequence: 1}
-		expectAnswers(t, others, 1, nil)
-		<-mine.done
-
-		mine = r.enlist() // chosen again, and gone before anybody else asks
-		ctx, withdraw := context.WithCancel(t.Context())
-		withdraw()
-		withdrawn := make(chan error, 1)
-		go func() { withdrawn <- r.withdraw(ctx, mine) }()
-		synctest.Wait()
-		others = ask(t.Context(), r, 5)
-		store.answers <- topAnswer{sequence: 2}
-		synctest.Wait()
-		store.answers <- topAnswer{sequence: 3}
-		expectAnswers(t, others, 3, nil)
-		if err := <-withdrawn; !errors.Is(err, context.Canceled) {
-			t.Errorf("the one that withdrew got %v", err)
+		if first, second := <-began, <-began; first != 7 || second != 20 {
+			t.Errorf("reads began after %d and %d, want 7 and 20", first, second)
 		}
 	})
 }

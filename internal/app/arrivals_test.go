@@ -1,0 +1,57 @@
+package app
+
+import (
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A request that is coming is waited for, not a connection that somebody keeps for later.
+func TestArrivals(t *testing.T) {
+	const soon, late = 300 * time.Millisecond, arrivalTime + time.Millisecond
+	type change struct {
+		after time.Duration
+		state http.ConnState
+	}
+	for name, c := range map[string]struct {
+		changes []change
+		begin   time.Duration // when the waiting begins
+		want    time.Duration // how long it lasts
+	}{
+		"none":                      {},
+		"a handshake":               {[]change{{0, http.StateNew}, {soon, http.StateActive}, {soon, http.StateHijacked}}, 0, 2 * soon},
+		"a request, then kept":      {[]change{{0, http.StateNew}, {soon, http.StateActive}, {soon, http.StateIdle}}, 0, 2 * soon},
+		"another on a kept one":     {[]change{{0, http.StateIdle}, {soon, http.StateActive}, {soon, http.StateClosed}}, soon, soon},
+		"gone without a request":    {[]change{{0, http.StateNew}, {soon, http.StateClosed}}, 0, soon},
+		"kept":                      {[]change{{0, http.StateNew}, {0, http.StateActive}, {0, http.StateIdle}}, soon, 0},
+		"silent":                    {[]change{{0, http.StateNew}}, soon, arrivalTime},
+		"silent for long":           {[]change{{0, http.StateNew}}, late, 0},
+		"a request that takes long": {[]change{{0, http.StateNew}, {0, http.StateActive}}, late, arrivalTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				coming := arrivals{open: make(map[net.Conn]time.Time)}
+				conn, other := net.Pipe()
+				defer conn.Close()
+				defer other.Close()
+				go func() {
+					for _, change := range c.changes {
+						time.Sleep(change.after)
+						coming.observe(conn, change.state)
+					}
+				}()
+				synctest.Wait()
+				time.Sleep(c.begin)
+				synctest.Wait()
+				began := time.Now()
+				coming.await(t.Context())
+				if lasted := time.Since(began); lasted != c.want {
+					t.Errorf("waited for %s, want %s", lasted, c.want)
+				}
+				time.Sleep(late) // the changes are over
+			})
+		})
+	}
+}

@@ -1,0 +1,253 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/roomcast/roomcast/internal/event"
+)
+
+// Opening is what a member brings whose session can outlive its connection.
+type Opening struct {
+	// SID is the public id of a session that begins now.
+	SID string
+	// Subject is whom the client has shown to be; empty when nobody is identified.
+	Subject string
+	// PID is the private id of the session that is to be continued; empty for none.
+	PID string
+	// Offset is that of the last event that the client has got in that session; zero if it
+	// got none.
+	Offset event.Offset
+	// Welcome makes the events that tell the client under which session it was admitted.
+	// They are written before any other.
+	Welcome func(Admission) []*event.Event
+}
+
+// Admission is the session that a member holds.
+type Admission struct {
+	SID, PID string
+	// Recovered says that it is the one that was asked for: the member has its seats, and
+	// what it missed follows.
+	Recovered bool
+}
+
+// The outcomes of asking for a session, as the Observer counts them.
+const (
+	recovered          = "recovered"
+	recoveryUnknown    = "unknown"     // no such session, or lost for longer than the window
+	recoveryUnanswered = "unanswered"  // the client has not got the answer to a join, and must ask again
+	recoveryTooMuch    = "too_much"    // more was missed than is replayed
+	recoveryUnreadable = "unavailable" // the store could not be read; the client tries again
+)
+
+// Open admits a member whose session can be continued on any instance after its connection
+// was lost. A new session is welcomed at once; one that is to be continued in its turn,
+// before anything else the member asks for.
+func (h *Hub) Open(member Member, opening Opening) *Seating {
+	s := h.Admit(member)
+	if opening.PID == "" {
+		s.begin(opening, func(welcome []*event.Event) { member.Send(event.NewBatch(welcome...)) })
+		return s
+	}
+	s.opening = true
+	_ = s.ask(func(ctx context.Context) { s.resume(ctx, opening) }) // the first cannot be one too many
+	return s
+}
+
+// begin gives the member a session of its own. The official client keeps its old offset
+// with the new private id, until it gets another: the session's joins are counted on from
+// there, so that no old count stands for an answer of this session.
+func (s *Seating) begin(opening Opening, send func(welcome []*event.Event)) {
+	s.tenure = s.hub.newTenure(opening.SID, opening.Subject)
+	s.tenure.joins = opening.Offset.Joins
+	send(opening.Welcome(Admission{SID: opening.SID, PID: s.tenure.PID}))
+}
+
+// resume continues a session, or begins another one where that is impossible. While the
+// store cannot say, nothing is answered and the connection ends: another private id would
+// make the client forget the session, which the next attempt may well find.
+func (s *Seating) resume(ctx context.Context, opening Opening) {
+	outcome, err := s.tryResume(ctx, opening)
+	if err != nil {
+		outcome = recoveryUnreadable
+		s.hub.options.Logger.Debug("a session cannot be read", "error", err)
+		s.member.Close("session unavailable")
+	} else if outcome != recovered {
+		s.begin(opening, func(welcome []*event.Event) {
+			s.post(func() { s.worker.open(s, event.Room{}, 0, welcome) })
+		})
+	}
+	s.hub.options.Observer.Recovery(outcome)
+	s.post(s.opened) // behind the welcome
+}
+
+func (s *Seating) opened() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opening = false
+}
+
+func (s *Seating) tryResume(ctx context.Context, opening Opening) (outcome string, err error) {
+	if err := s.hub.hears(); err != nil {
+		return "", err
+	}
+	if err := s.hub.awaitStart(ctx); err != nil {
+		return "", err
+	}
+	record, _, err := s.hub.store.Claim(ctx, event.Claim{
+		PID: opening.PID, Subject: opening.Subject, Instance: s.hub.name, Window: s.hub.options.RecoveryWindow,
+	})
+	var invalid *event.InvalidID
+	switch {
+	case errors.Is(err, event.ErrNoRecord), errors.As(err, &invalid):
+		return recoveryUnknown, nil
+	case err != nil:
+		return "", err
+	}
+	s.tenure = &tenure{Tenancy: record.Tenancy, recorded: true, joins: opening.Offset.Joins}
+	s.hub.tenants.add(s)
+	for _, stay := range record.Stays {
+		if !stay.Answered(opening.Offset) {
+			// With it the client does not know that it is in the room, nor from where on it
+			// has what was there.
+			s.dismiss(ctx)
+			return recoveryUnanswered, nil
+		}
+		s.tenure.joins = max(s.tenure.joins, stay.Number)
+	}
+	return s.catchUpAll(ctx, record, opening)
+}
+
+// catchUpAll takes the seats of a session and gives it what it missed in all its rooms up
+// to one top, as one block behind the welcome.
+func (s *Seating) catchUpAll(ctx context.Context, record event.Record, opening Opening) (outcome string, err error) {
+	for _, stay := range record.Stays {
+		s.take(stay)
+	}
+	seats := slices.Clone(s.taken)
+	s.post(func() {
+		for _, taken := range seats {
+			s.worker.sit(taken)
+		}
+	})
+	top, err := s.hub.tops.read(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	missed, losses, err := s.hub.missedByAll(ctx, record.Stays, opening.Offset.Position, top)
+	switch {
+	case errors.Is(err, errTooMuch):
+		s.dismiss(ctx)
+		return recoveryTooMuch, nil
+	case err != nil:
+		return "", err
+	}
+	if len(losses) > 0 {
+		if missed, err = s.restart(ctx, losses, missed, opening.Offset, top.Position); err != nil {
+			return "", err
+		}
+	}
+	block := append(opening.Welcome(Admission{SID: record.SID, PID: record.PID, Recovered: true}), missed...)
+	joins := s.tenure.joins
+	s.post(func() {
+		if _, lost := s.hub.line.lost(top.Position); lost {
+			s.member.Close(reasonReload)
+			return
+		}
+		for _, taken := range seats {
+			taken.after, taken.past = top.Position, top.Previous.Epoch
+		}
+		s.answered = joins
+		s.worker.open(s, event.Room{}, top.Sequence, block)
+	})
+	return recovered, nil
+}
+
+// dismiss gives a session up that was just claimed, and its seats.
+func (s *Seating) dismiss(ctx context.Context) {
+	for _, taken := range slices.Clone(s.taken) {
+		s.giveUp(taken)
+	}
+	s.part(ctx, true)
+	s.tenure = nil
+}
+
+// errTooMuch says that a session has missed more than is replayed.
+var errTooMuch = errors.New("more was missed than is replayed")
+
+// errEpochEnded says that another Redis took the sequence over after the top was read.
+var errEpochEnded = errors.New("an epoch has ended meanwhile")
+
+// startOf is from where on a session is given what a room had: from the client's offset,
+// or from where it joined the room, whichever is later. Sequences rise over epochs, so
+// that they tell which it is; good means that it is a place in the present sequence.
+func startOf(joined, offset event.Position, top event.Top) (sequence uint64, good bool) {
+	at := joined
+	if offset.Sequence > at.Sequence {
+		at = offset
+	}
+	return at.Sequence, top.Continues(at)
+}
+
+// missedByAll reads what a session's rooms had since it was cut off and up to the top, in
+// the order of the sequence, and which of them cannot be continued.
+func (h *Hub) missedByAll(ctx context.Context, stays []event.Stay, offset event.Position, top event.Top) (
+	missed []*event.Event, losses []loss, err error) {
+	starts := make(map[event.Room]uint64, len(stays))
+	for _, stay := range stays {
+		if start, good := startOf(stay.Joined, offset, top); good {
+			starts[stay.Room] = start
+		} else {
+			losses = append(losses, loss{stay.Room, "unknown_position"})
+		}
+	}
+	changed, err := h.changedSince(ctx, starts)
+	if err != nil {
+		return nil, nil, err
+	}
+	size := 0
+	for _, room := range changed {
+		events, verdict, err := h.missedIn(ctx, room, starts[room], top)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case verdict == gone:
+			losses = append(losses, loss{room, "history_gone"})
+			continue
+		}
+		for _, e := range events {
+			size += e.Size()
+		}
+		if verdict == tooMuch || size > h.options.ReplayBytes {
+			return nil, nil, errTooMuch
+		}
+		missed = append(missed, events...)
+	}
+	slices.SortFunc(missed, func(a, b *event.Event) int { return cmp.Compare(a.Position.Sequence, b.Position.Sequence) })
+	return missed, losses, nil
+}
+
+func (h *Hub) missedIn(ctx context.Context, room event.Room, start uint64, top event.Top) ([]*event.Event, verdict, error) {
+	found, err := h.histories.read(ctx, room, start)
+	if err == nil && found.top.Epoch != top.Epoch {
+		err = errEpochEnded
+	}
+	if err != nil {
+		return nil, gone, fmt.Errorf("reading the history of a room: %w", err)
+	}
+	events, verdict := found.missed(start, h.options.ReplayBytes)
+	return upTo(events, top.Sequence), verdict, nil
+}
+
+// changedSince is those of the rooms that may have had something after their starts.
+func (h *Hub) changedSince(ctx context.Context, starts map[event.Room]uint64) ([]event.Room, error) {
+	rooms := slices.Collect(maps.Keys(starts))
+	if len(rooms) < 2 {
+		return rooms, nil // asking is no cheaper than reading
+	}
+	return h.store.Changed(ctx, rooms, slices.Min(slices.Collect(maps.Values(starts))))
+}
