@@ -3,6 +3,7 @@
 GOLANGCI_LINT_VERSION := v2.15.0
 FUZZ_TIME             ?= 10s
 BENCH_TIME            ?= 1s
+SOAK_TIME             ?= 30m
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null)
@@ -11,7 +12,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.revision=$(REVISION)
 GOLANGCI_LINT := .tools/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-aloud demo run test lint fmt fuzz bench cover up down clean
+.PHONY: help build build-aloud demo run test soak lint fmt fuzz bench cover up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,10 @@ test: ## Vet, all tests under the race detector, with real clients, Redis, HAPro
 	test/prepare.sh
 	go vet ./...
 	go test -race -count=1 -timeout 10m ./...
+
+soak: ## The fault suite at full size, each time with new seeds, for SOAK_TIME (30m)
+	test/prepare.sh
+	go test -v -count=1 -timeout 0 ./test/faults -soak $(SOAK_TIME)
 
 lint: $(GOLANGCI_LINT) ## The rules of .golangci.yml
 	$(GOLANGCI_LINT) run ./...

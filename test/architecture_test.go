@@ -42,7 +42,10 @@ var allowed = map[string][]string{
 }
 
 // forTests are packages that only tests import.
-var forTests = []string{"internal/redis/redistest", "internal/storetest", "test/harness"}
+var forTests = []string{
+	"internal/redis/redistest", "internal/storetest",
+	"test/continuity", "test/faults", "test/harness",
+}
 
 // everything is imported by the one package that puts the parts together.
 const everything = "internal/app"

@@ -36,7 +36,7 @@ func (s *Seating) join(ctx context.Context, room event.Room, since event.Positio
 	s.post(func() { s.worker.sit(taken) })
 	found, err := s.catchUp(ctx, taken, since)
 	if err != nil {
-		s.abandon(taken)
+		s.abandon(taken) //nolint:contextcheck // that the request's context has ended is mostly why
 		s.giveUp(taken)
 		replies := s.refusal(err, reply)
 		s.post(func() { s.worker.open(s, room, 0, replies) })

@@ -48,7 +48,7 @@ func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []
 	}
 	joined.after, joined.past = found.top.Position, found.top.Previous.Epoch
 	member := joined.seating
-	block := append(replies, found.missed...)
+	block := slices.Concat(replies, found.missed)
 	if number > 0 {
 		member.answered = number
 		stampOffset(block, event.Offset{Position: found.top.Position, Joins: number})

@@ -83,7 +83,6 @@ func (s *Seating) abandon(taken *seat) {
 		return
 	}
 	s.tenure.strays = append(s.tenure.strays, taken.room)
-	// Not under the request's context: that it has ended is mostly why the join has failed.
 	ctx, cancel := context.WithTimeout(s.hub.ctx, partTimeout)
 	defer cancel()
 	_ = s.strikeStrays(ctx) // or later

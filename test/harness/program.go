@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -57,9 +58,11 @@ func Binary(t testing.TB) string {
 	return path
 }
 
-// build runs once for all tests.
+// build runs once for all tests of a package. Packages are tested side by side, so each has a
+// file of its own.
 var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(Root(), "test", "tmp", "roomcast")
+	tests := strings.TrimSuffix(filepath.Base(os.Args[0]), ".test")
+	path := filepath.Join(Root(), "test", "tmp", "roomcast-"+tests)
 	arguments := []string{"build", "-o", path}
 	if raceDetector {
 		arguments = append(arguments, "-race")

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -21,21 +19,8 @@ type Runner struct {
 // StartRunner starts one; its clients end with the test.
 func StartRunner(t testing.TB) *Runner {
 	t.Helper()
-	command := exec.Command(Program(t, "node"), "runner.js")
-	command.Dir = filepath.Join(Root(), "test", "clients")
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A pipe of our own: that of os/exec may be closed by its Wait while we still read.
-	stdout, messages := io.Pipe()
-	command.Stdout = messages
-	r := &Runner{stdin: stdin, clients: make(map[string]*Client)}
-	var reader sync.WaitGroup
-	t.Cleanup(reader.Wait)
-	t.Cleanup(func() { _ = messages.Close() })
-	Run(t, "test/clients/runner.js", command)
-	reader.Go(func() { r.read(stdout) })
+	r := &Runner{clients: make(map[string]*Client)}
+	r.stdin = runScript(t, "runner.js", r.read)
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,6 +27,8 @@ type Server struct {
 	ID      string
 	Address string // host:port
 	URL     string // http://host:port
+
+	options ServerOptions
 }
 
 // StartServer runs an instance and waits until it is ready.
@@ -40,34 +43,51 @@ func StartServer(t testing.TB, options ServerOptions) *Server {
 // At the end of the test it is told to go and has to, cleanly.
 func StartUnready(t testing.TB, options ServerOptions) *Server {
 	t.Helper()
-	port := FreePort(t)
-	command := exec.Command(Binary(t), "serve")
-	command.Dir = t.TempDir() // no .env of whoever runs the tests
-	command.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"),
-		"PORT=" + strconv.Itoa(port),
-		"ROOMCAST_HOST=127.0.0.1",
-		"ROOMCAST_INSTANCE_ID=" + options.ID,
-		"ROOMCAST_AUTH=none",
-		"ROOMCAST_DRAIN_NOTICE=0s", // no balancer has to notice
-	}, options.Env...)
-	if options.Redis != "" {
-		command.Env = append(command.Env, "REDIS_URL="+options.Redis)
-	}
-	s := &Server{ID: options.ID, Address: address(port), URL: "http://" + address(port)}
-	s.Process = Run(t, "roomcast "+options.ID, command)
+	at := address(FreePort(t))
+	s := &Server{ID: options.ID, Address: at, URL: "http://" + at, options: options}
+	s.run(t)
 	t.Cleanup(func() {
 		if s.Running() {
 			s.Terminate(t)
 		}
 	})
-	Eventually(t, "instance "+options.ID+" answers /healthz", func() bool {
+	return s
+}
+
+// Restart runs an instance that has ended once more, at the same address, and waits until it
+// is ready.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.run(t)
+	s.AwaitReady(t)
+}
+
+func (s *Server) run(t testing.TB) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(Binary(t), "serve")
+	command.Dir = t.TempDir() // no .env of whoever runs the tests
+	command.Env = append([]string{
+		"PATH=" + os.Getenv("PATH"),
+		"PORT=" + port,
+		"ROOMCAST_HOST=127.0.0.1",
+		"ROOMCAST_INSTANCE_ID=" + s.ID,
+		"ROOMCAST_AUTH=none",
+		"ROOMCAST_DRAIN_NOTICE=0s", // no balancer has to notice
+	}, s.options.Env...)
+	if s.options.Redis != "" {
+		command.Env = append(command.Env, "REDIS_URL="+s.options.Redis)
+	}
+	s.Process = Run(t, "roomcast "+s.ID, command)
+	Eventually(t, "instance "+s.ID+" answers /healthz", func() bool {
 		if !s.Running() {
-			t.Fatalf("instance %s ended at start: %s", options.ID, s.command.ProcessState)
+			t.Fatalf("instance %s ended at start: %s", s.ID, s.command.ProcessState)
 		}
 		return s.status("/healthz") == http.StatusOK
 	})
-	return s
 }
 
 // AwaitReady waits until the instance hears itself through its store.
