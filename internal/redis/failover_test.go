@@ -41,14 +41,14 @@ func TestFailover(t *testing.T) {
 	ears := []*storetest.Ear{listen(t, store), listen(t, other)}
 	last := storetest.NewPublisher(t, store, "p").Publish(room, "")
 	has(t, replica, last)
-	await(t, "the sentinel to know whom to promote", func() bool { return promotable(sentinel) })
+	await(t, "the sentinel to know whom to promote", func() bool { return sentinel.Promotable("main", 0) })
 
 	master.Stop()
 	first := expectMoved(t, last, ears, store, other)
 
 	// What was the master comes back as a replica, to which nobody may go.
 	master.Restart(redistest.Keep)
-	await(t, "the sentinel to have a replica again", func() bool { return promotable(sentinel) })
+	await(t, "the sentinel to have a replica again", func() bool { return sentinel.Promotable("main", 0) })
 	next, err := publishWithin(20*time.Second, other, "after the return")
 	if err != nil || next.Position.Epoch != first.Epoch || next.Position.Sequence != first.Sequence+1 {
 		t.Errorf("Publish = %v, %v, want the next one after %v", next, err, first)
@@ -103,14 +103,14 @@ func TestFailoverLosesTheTail(t *testing.T) {
 	t.Parallel()
 	master, replica := redistest.Start(t), redistest.Start(t)
 	link := redistest.NewLink(t, master.Addr())
-	replica.FollowBy(link, master)
+	replica.FollowThrough(master, link.Addr())
 	sentinel := master.StartSentinel(t, "main")
 	store := openWatched(t, sentinel)
 	ear := listen(t, store)
 	publisher := storetest.NewPublisher(t, store, "p")
 	kept := publisher.Publish(room, "")
 	has(t, replica, kept)
-	await(t, "the sentinel to know whom to promote", func() bool { return promotable(sentinel) })
+	await(t, "the sentinel to know whom to promote", func() bool { return sentinel.Promotable("main", 0) })
 	link.Break()
 	var lost []event.Position
 	for range 3 {
@@ -242,15 +242,4 @@ func await(t *testing.T, what string, condition func() bool) {
 			t.Fatalf("waited for %s in vain", what)
 		}
 	}
-}
-
-// promotable reports whether the sentinel sees a replica that follows its master.
-func promotable(sentinel *redistest.Server) bool {
-	replicas, _ := sentinel.Do("SENTINEL", "REPLICAS", "main").([]any)
-	if len(replicas) != 1 {
-		return false
-	}
-	fields := replicas[0].([]any)
-	state := slices.Index(fields, any("master-link-status"))
-	return state >= 0 && fields[state+1] == "ok"
 }

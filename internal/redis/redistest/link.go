@@ -2,7 +2,6 @@ package redistest
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -35,19 +34,6 @@ func NewLink(t testing.TB, target string) *Link {
 	}
 	t.Cleanup(l.proxy.Stop)
 	return l
-}
-
-// FollowBy makes s a replica of master by a link to it, and waits until it has its data.
-func (s *Server) FollowBy(link *Link, master *Server) {
-	s.t.Helper()
-	host, port, err := net.SplitHostPort(link.Addr())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.Do("REPLICAOF", host, port)
-	if replicas := master.Do("WAIT", 1, startLimit.Milliseconds()); replicas != int64(1) {
-		s.t.Fatalf("%v replicas follow the server on %s, want 1", replicas, master.Addr())
-	}
 }
 
 // Addr is where the link begins, host:port.
