@@ -23,7 +23,13 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // open makes a store of the channel on the server at address, closed with the test.
 func open(t *testing.T, address, channel string, limits storetest.Limits) *redis.Store {
 	t.Helper()
-	store, err := redis.Open(redis.Options{
+	return openWith(t, address, limits, func(o *redis.Options) { o.Channel = channel })
+}
+
+// openWith is open of the usual channel, with changed options.
+func openWith(t *testing.T, address string, limits storetest.Limits, changes ...func(*redis.Options)) *redis.Store {
+	t.Helper()
+	options := redis.Options{
 		Server:        redis.Server{Addresses: []string{address}},
 		Instance:      "test",
 		Channel:       channel,
@@ -32,7 +38,11 @@ func open(t *testing.T, address, channel string, limits storetest.Limits) *redis
 		HistoryTTL:    limits.HistoryTTL,
 		RoomIndexSize: limits.RoomIndexSize,
 		Logger:        quiet(),
-	})
+	}
+	for _, change := range changes {
+		change(&options)
+	}
+	store, err := redis.Open(options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,13 @@
 //
 // It is delivered at most once and outside the sequence.
 //
+// # Permissions
+//
+// A user of Redis needs the keys and the channel (~{socketevent}:* &socketevent), the commands
+// of the scripts, SUBSCRIBE, and INFO of the section "server": a sequence belongs to one
+// process of Redis, and nothing else tells which that is. Without its section "memory" nobody
+// is warned of an eviction policy. docs/reliability.md has the whole list.
+//
 // # Contexts
 //
 // Deadlines are kept to. A context that is cancelled before its deadline ends Follow at

@@ -10,14 +10,23 @@ import (
 	"github.com/roomcast/roomcast/internal/event"
 )
 
-// silence is how long a feed may hear nothing. Every instance sends a heartbeat a second,
-// so a connection that stays silent longer is deaf, however healthy it looks.
-const silence = 5 * time.Second
+const (
+	// silence is how long a feed may hear nothing, or bring nothing of what this process
+	// sends. Every instance sends a heartbeat a second, so a connection that stays silent
+	// longer is deaf, however healthy it looks.
+	silence = 3 * time.Second
+	// drained is how long a feed must have waited for a message to have had none left to
+	// be read when it began.
+	drained = 5 * time.Millisecond
+)
 
 // Follow hears the channel until ctx ends and then returns nil. It reconnects by itself,
-// for ever.
+// for ever. Wherever the way to Redis breaks, and however quietly, it hears again within
+// five seconds of the way's return: an attempt that is under way then fails within
+// ioTimeout, the next begins within a second, and a feed that was not found to be broken
+// before is within silence.
 func (s *Store) Follow(ctx context.Context, sink event.Sink) error {
-	pause := backoff{first: 50 * time.Millisecond, most: 2 * time.Second}
+	pause := backoff{first: 50 * time.Millisecond, most: time.Second}
 	interrupted := false
 	for {
 		confirmed, err := s.listen(ctx, sink)
@@ -54,6 +63,7 @@ func (s *Store) listen(ctx context.Context, sink event.Sink) (confirmed bool, er
 	}
 	connection.seal()
 	for {
+		waiting := time.Now()
 		heard, err := feed.ReceiveTimeout(ctx, silence)
 		if err != nil {
 			return confirmed, fmt.Errorf("hear the channel: %w", err)
@@ -61,14 +71,20 @@ func (s *Store) listen(ctx context.Context, sink event.Sink) (confirmed bool, er
 		switch heard := heard.(type) {
 		case *goredis.Subscription:
 			confirmed = true
+			s.echo.forget()
+			s.eviction.looking.Go(func() { s.checkEviction(ctx) })
 			sink.Subscribed()
 		case *goredis.Message:
-			tell(sink, heard.Payload)
+			hadNoMore := time.Since(waiting) > drained
+			s.tell(sink, heard.Payload)
+			if hadNoMore && s.echo.isMissing(waiting) {
+				return confirmed, errNoEcho
+			}
 		}
 	}
 }
 
-func tell(sink event.Sink, text string) {
+func (s *Store) tell(sink event.Sink, text string) {
 	switch message, err := parse(text); {
 	case err != nil:
 		sink.Rejected(err)
@@ -77,6 +93,7 @@ func tell(sink event.Sink, text string) {
 	case message.claimed != event.Claimed{}:
 		sink.Claimed(message.claimed)
 	default:
+		s.echo.heard(message.beat.Instance)
 		sink.Heartbeat(message.beat)
 	}
 }

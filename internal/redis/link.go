@@ -20,12 +20,13 @@ type linkKey struct{}
 
 var errSealed = errors.New("the feed opens its connections one by one")
 
-// linked gives the connection that is opened for a feed to its link.
-func linked(dial dialFunc) dialFunc {
+// linked gives the connection that is opened for a feed to its link. Commands dial by
+// theirs.
+func linked(dial, command dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		feed, _ := ctx.Value(linkKey{}).(*link)
 		if feed == nil {
-			return dial(ctx, network, address)
+			return command(ctx, network, address)
 		}
 		return feed.open(func() (net.Conn, error) { return dial(ctx, network, address) })
 	}

@@ -82,11 +82,11 @@ func (o Options) newClient(onConnect func(context.Context, *goredis.Conn) error)
 		Username:   o.Server.Username,
 		Password:   o.Server.Password,
 		DB:         o.Server.Database,
-		ClientName: "roomcast:" + o.Instance,
 		Dialer:     o.Server.dialer(),
-		OnConnect:  onConnect,
+		OnConnect:  onConnect, // names the connection too, which would be a round trip of its own
 		// Revision 3 of the protocol offers only pushes that nobody here listens to.
-		Protocol: 2,
+		Protocol:        2,
+		DisableIdentity: true, // a round trip for the name of a library
 		// Retries are ours: a repeated publish must carry its id, and the caller's
 		// deadline decides when to give up.
 		MaxRetries:            -1,
@@ -106,11 +106,12 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 
 func (s Server) dialer() dialFunc {
 	plain := &net.Dialer{Timeout: ioTimeout, KeepAlive: time.Minute}
-	if !s.TLS {
-		return linked(plain.DialContext)
+	dial := plain.DialContext
+	if s.TLS {
+		secure := &tls.Dialer{NetDialer: plain, Config: &tls.Config{MinVersion: tls.VersionTLS12}}
+		dial = secure.DialContext
 	}
-	secure := &tls.Dialer{NetDialer: plain, Config: &tls.Config{MinVersion: tls.VersionTLS12}}
-	return linked(secure.DialContext)
+	return linked(dial, new(lines).watched(dial))
 }
 
 // LogClient sends what go-redis itself has to say, which it would otherwise print, to

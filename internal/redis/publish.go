@@ -13,7 +13,8 @@ var errNoID = errors.New("a publication needs an id")
 
 // Publish gives the publication the next sequence, keeps it in the room's history and
 // sends it on the channel, all or nothing. A fault of the connection leaves open whether
-// it happened, so it is repeated under the publication's id until ctx ends.
+// it happened, so it is repeated under the publication's id until ctx ends; what Redis
+// refuses for longer than that fails at once (see passing).
 func (s *Store) Publish(ctx context.Context, publication event.Publication) (event.Receipt, error) {
 	if publication.ID == "" {
 		return event.Receipt{}, fmt.Errorf("publish: %w", errNoID)
@@ -24,7 +25,8 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 	remember := max(publication.Remember, time.Millisecond).Milliseconds()
 	result, err := s.run(ctx, s.scripts.publish, keys,
 		s.channel, room.String(), publication.Object, publication.Fingerprint, remember,
-		s.history.size, s.history.bytes, s.history.ttl, s.history.rooms)
+		s.history.size, s.history.bytes, s.history.ttl, s.history.rooms, s.process.Load())
+	s.refusals.published(err)
 	if err != nil {
 		return event.Receipt{}, fmt.Errorf("publish: %w", err)
 	}
@@ -44,7 +46,9 @@ func (s *Store) Beat(ctx context.Context, instance string) error {
 	if err := event.CheckID("instance", instance); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
+	sent := s.echo.begin(instance)
 	err := s.scripts.heartbeat.Run(ctx, s.client, append(s.keys.channel(), s.keys.leases()), newEpoch(), s.channel, instance).Err()
+	s.echo.end(sent, err)
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}

@@ -59,24 +59,56 @@ func timedOut(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// passing are the answers of a Redis that is starting, failing over or overrun.
+// passing are the answers of a Redis that will soon answer otherwise without anybody's
+// doing. A command that gets one is repeated until the caller's deadline:
+//
+//	LOADING        it has started and reads its data
+//	BUSY           somebody's script keeps it from answering
+//	READONLY       it is a replica by now: a new connection asks the sentinels, or DNS, again
+//	MASTERDOWN     it is a replica without its master: the same
+//	NOREPLICAS     min-replicas-to-write are not there: one is restarting, or this is the
+//	               wrong side of a failover
+//	CLUSTERDOWN, TRYAGAIN   slots are on their way
+//	ERR max number of clients
+//
+// Every other answer stays until somebody acts, or until what fills the memory expires;
+// waiting for the deadline would keep the caller from trying elsewhere or later. The
+// command fails at once:
+//
+//	OOM            maxmemory is reached and nothing may be evicted
+//	MISCONF        the last snapshot could not be written, so Redis takes no writes
+//	NOAUTH, WRONGPASS, NOPERM, and ERR for what a script may not do
 var passing = [...]string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY", "ERR max number of clients"}
 
-// temporary reports whether the same command may succeed later without anybody's doing.
+// temporary reports whether the same command may succeed soon without anybody's doing.
 // Everything that is not an answer of Redis is a fault of the way to it.
 func temporary(err error) bool {
 	if errors.Is(err, goredis.ErrClosed) {
 		return false
 	}
-	var answer goredis.Error
-	if !errors.As(err, &answer) {
+	text, answered := answer(err)
+	if !answered {
 		return true
 	}
 	for _, code := range passing {
-		// Before version 7, Redis wraps what a script's command was told: "… -READONLY You …".
-		if strings.HasPrefix(answer.Error(), code+" ") || strings.Contains(answer.Error(), "-"+code+" ") {
+		if says(text, code) {
 			return true
 		}
 	}
 	return false
+}
+
+// answer is what Redis answered, if err is an answer of Redis.
+func answer(err error) (text string, answered bool) {
+	var answer goredis.Error
+	if !errors.As(err, &answer) {
+		return "", false
+	}
+	return answer.Error(), true
+}
+
+// says reports whether an answer is of that code. Before version 7, Redis wraps what a
+// script's command was told: "ERR … -READONLY You …".
+func says(text, code string) bool {
+	return strings.HasPrefix(text, code+" ") || strings.Contains(text, "-"+code+" ")
 }

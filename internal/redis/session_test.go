@@ -139,6 +139,28 @@ func TestRecordsInRedis(t *testing.T) {
 	}
 }
 
+// A process that was started anew keeps nobody believing that its predecessor lives.
+func TestLeaseOfAPredecessor(t *testing.T) {
+	server := redistest.Start(t)
+	store := open(t, server.Addr(), channel, storetest.Generous())
+	crashed := tenancy
+	crashed.Instance = "one.1a2b3c4d"
+	enter(t, store, event.Record{Tenancy: crashed}, room)
+	if err := store.Beat(t.Context(), crashed.Instance); err != nil {
+		t.Fatal(err)
+	}
+	anHourAgo := time.Now().Add(-time.Hour).UnixMilli()
+	server.Do("HSET", record, "at", anHourAgo)
+	server.Do("ZADD", leases, anHourAgo, crashed.Instance)
+	if err := store.Beat(t.Context(), "one.5e6f7g8h"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := store.Claim(t.Context(), event.Claim{PID: pid, Subject: "u", Instance: "one.5e6f7g8h", Window: time.Minute})
+	if !errors.Is(err, event.ErrNoRecord) {
+		t.Errorf("Claim an hour after the crash: %v, want ErrNoRecord", err)
+	}
+}
+
 func expectFields(t *testing.T, server *redistest.Server, want map[string]string) {
 	t.Helper()
 	fields, err := server.Client().HGetAll(t.Context(), record).Result()

@@ -12,10 +12,10 @@ import (
 // sends the marker when the server answers, so that the answer never arrives.
 type severing struct {
 	listener net.Listener
-	target   string
 	group    sync.WaitGroup
 
 	mu     sync.Mutex
+	target string
 	marker []byte // nil when not armed
 	open   map[net.Conn]struct{}
 }
@@ -33,6 +33,19 @@ func newSevering(t *testing.T, target string) *severing {
 }
 
 func (s *severing) addr() string { return s.listener.Addr().String() }
+
+// redirect sends further connections elsewhere, as when an address moves.
+func (s *severing) redirect(target string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.target = target
+}
+
+func (s *severing) upstream() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.target
+}
 
 func (s *severing) arm(marker string) {
 	s.mu.Lock()
@@ -63,7 +76,7 @@ func (s *severing) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", s.target)
+		server, err := net.Dial("tcp", s.upstream())
 		if err != nil {
 			_ = client.Close()
 			continue

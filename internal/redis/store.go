@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
+	"sync/atomic"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -15,13 +15,18 @@ import (
 
 // Store is one instance's access to a channel. It is safe for concurrent use.
 type Store struct {
-	client  *goredis.Client
-	watched bool // by sentinels
-	scripts scripts
-	channel string
-	keys    keys
-	history history
-	logger  *slog.Logger
+	client   *goredis.Client
+	watched  bool // by sentinels
+	instance string
+	process  atomic.Value // run_id of the Redis process last connected to, a string
+	scripts  scripts
+	channel  string
+	keys     keys
+	history  history
+	logger   *slog.Logger
+	refusals refusals
+	eviction eviction
+	echo     echo
 }
 
 // history holds the bounds as publish.lua takes them.
@@ -44,45 +49,65 @@ func Open(options Options) (*Store, error) {
 		return nil, fmt.Errorf("redis store: %w", err)
 	}
 	s := &Store{
-		watched: options.Server.Master != "",
-		scripts: newScripts(),
-		channel: options.Channel,
-		keys:    keys{prefix: "{" + options.Channel + "}:"},
+		watched:  options.Server.Master != "",
+		instance: options.Instance,
+		scripts:  newScripts(),
+		channel:  options.Channel,
+		keys:     keys{prefix: "{" + options.Channel + "}:"},
 		history: history{
 			size:  options.HistorySize,
 			bytes: options.HistoryBytes,
 			ttl:   options.HistoryTTL.Milliseconds(),
 			rooms: options.RoomIndexSize,
 		},
-		logger: options.Logger,
+		logger:   options.Logger,
+		refusals: refusals{logger: options.Logger},
 	}
+	s.process.Store("")
 	s.client = options.newClient(s.onConnect)
 	return s, nil
 }
 
 // onConnect runs first on every connection: see open.lua. go-redis calls it for connections
-// to sentinels too, which have no scripts.
+// to sentinels too, which have no scripts. All is asked in one round trip, or on a slow way
+// a command's time would be over before it is sent.
 func (s *Store) onConnect(ctx context.Context, connection *goredis.Conn) error {
+	pipe := connection.Pipeline()
+	pipe.ClientSetName(ctx, "roomcast:"+s.instance) // for CLIENT LIST alone: may fail
+	var info *goredis.StringCmd
 	if s.watched {
-		info, err := connection.Info(ctx, "server").Result()
-		if err != nil {
-			return fmt.Errorf("ask for the kind of server: %w", err)
-		}
-		if strings.Contains(info, "redis_mode:sentinel") {
-			return nil
-		}
+		info = pipe.Info(ctx, "server")
 	}
-	err := s.scripts.open.Run(ctx, connection, s.keys.channel(), newEpoch()).Err()
+	role := "any"
+	if s.watched { // the sentinels know a better one
+		role = "master"
+	}
+	keys, epoch := s.keys.channel(), newEpoch()
+	opened := s.scripts.open.EvalSha(ctx, pipe, keys, epoch, role)
+	_, err := pipe.Exec(ctx)
+	if _, answered := answer(err); err != nil && !answered {
+		return fmt.Errorf("open a connection: %w", err)
+	}
+	if s.watched && infoField(info.Val(), "redis_mode") == "sentinel" {
+		return nil
+	}
+	if goredis.HasErrorPrefix(opened.Err(), "NOSCRIPT") {
+		opened = s.scripts.open.Eval(ctx, connection, keys, epoch, role)
+	}
+	process, err := opened.Text()
 	if err != nil {
 		return fmt.Errorf("open the channel's sequence: %w", err)
 	}
+	s.process.Store(process)
 	return nil
 }
 
 // Close releases connections. Nothing may be called afterwards, and Follow must have
 // returned.
 func (s *Store) Close() error {
-	if err := s.client.Close(); err != nil {
+	err := s.client.Close()
+	s.eviction.looking.Wait()
+	if err != nil {
 		return fmt.Errorf("close redis: %w", err)
 	}
 	return nil
@@ -174,6 +199,7 @@ func (s *Store) run(ctx context.Context, script *goredis.Script, keys []string, 
 		result.values, err = script.Run(ctx, s.client, keys, append([]any{newEpoch()}, args...)...).Slice()
 		return err
 	})
+	s.refusals.note(err)
 	return result, err
 }
 

@@ -221,6 +221,12 @@ func (s suite) feed(t *testing.T) {
 		if after := top(t, store).Position; after != published {
 			t.Errorf("heartbeats moved the top from %v to %v", published, after)
 		}
+		for _, name := range []string{"one.1a2b3c4d", "one.5e6f7g8h", strings.Repeat("i", event.MaxID)} { // processes of one name
+			beats := ear.AwaitEcho(t, store, name).Heartbeats
+			if last := beats[len(beats)-1].Instance; last != name {
+				t.Errorf("heard a heartbeat of %s, want %s", last, name)
+			}
+		}
 		if err := store.Beat(t.Context(), "two words"); err == nil {
 			t.Error("an instance of two words was accepted, want an error")
 		}

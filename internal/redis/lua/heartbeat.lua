@@ -5,12 +5,16 @@
 -- ARGV[1]  epoch to use if a new one begins   ARGV[2]  channel   ARGV[3]  instance
 -- Result   number of subscribers of this node that it was sent to
 
-local top = stand(ARGV[1])
+-- A server can become a replica and a master again under open connections.
+local top, refusal = adopt(stand(ARGV[1]), ARGV[1])
+if refusal then return refusal end
 
 -- Unprotected, a Redis that is out of memory would refuse the lease and so silence all
--- instances, who hear the channel perfectly well.
+-- instances, who hear the channel perfectly well. But what is published on a replica is
+-- heard there and nowhere else, so nobody may take it for the channel.
 local now = milliseconds()
-redis.pcall('ZADD', KEYS[3], decimal(now), ARGV[3])
+local renewed = redis.pcall('ZADD', KEYS[3], decimal(now), ARGV[3])
+if type(renewed) == 'table' and readonly(renewed) then return renewed end
 redis.pcall('ZREMRANGEBYSCORE', KEYS[3], '-inf', decimal(now - lifetime))
 redis.pcall('PEXPIRE', KEYS[3], lifetime)
 

@@ -5,7 +5,7 @@
 -- ARGV[2]  channel   ARGV[3]  room   ARGV[4]  object   ARGV[5]  fingerprint
 -- ARGV[6]  milliseconds to remember the id
 -- ARGV[7]  history: entries   ARGV[8]  bytes   ARGV[9]  milliseconds
--- ARGV[10] rooms in the index
+-- ARGV[10] rooms in the index   ARGV[11] run_id of the process that is to count
 -- Result   {outcome, epoch, sequence}, outcome one of new, duplicate, reused
 
 local channel, room, object, fingerprint = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -17,7 +17,14 @@ if known then
   return {first == fingerprint and 'duplicate' or 'reused', epoch, seq}
 end
 
+-- Asking Redis which process it is would cost as much as half of the rest. So that is
+-- done only where the caller, who asked when connecting, does not know the one that counts.
 local top = stand(ARGV[1])
+if top.run ~= ARGV[11] then
+  local refusal
+  top, refusal = adopt(top, ARGV[1])
+  if refusal then return refusal end
+end
 local seq = decimal(top.seq + 1)
 
 -- Of a room that the index does not hold it is only known that it was not published to

@@ -35,11 +35,12 @@ type Server struct {
 	client    *goredis.Client
 }
 
-// Start runs a server until the end of the test. It fails the test where redis-server is
-// not installed.
-func Start(t testing.TB) *Server {
+// Start runs a server, with further arguments such as "--maxmemory-policy", "allkeys-lru",
+// until the end of the test. It fails the test where redis-server is not installed.
+func Start(t testing.TB, arguments ...string) *Server {
 	t.Helper()
 	s := Reserve(t)
+	s.mode = append(s.mode, arguments...)
 	s.start()
 	return s
 }
@@ -52,7 +53,8 @@ func Reserve(t testing.TB) *Server {
 	}
 	s := &Server{t: t, directory: t.TempDir(), port: freePort(t)}
 	// The data of a killed process are safe with the kernel; a test needs no fsync.
-	s.mode = []string{"--save", "", "--appendonly", "yes", "--appendfsync", "no"}
+	// A replica is given the data at once, not when others might have come.
+	s.mode = []string{"--save", "", "--appendonly", "yes", "--appendfsync", "no", "--repl-diskless-sync-delay", "0"}
 	t.Cleanup(s.Stop)
 	return s
 }
@@ -110,6 +112,24 @@ func (s *Server) Restart(data Data) {
 	if !s.tryStart() {
 		s.t.Fatalf("redis-server does not start again:\n%s", s.log())
 	}
+}
+
+// RestartLoading restarts the server with its data, of which it reads a command in each delay. It
+// returns while the server is still at it.
+func (s *Server) RestartLoading(delay time.Duration) {
+	s.t.Helper()
+	mode := s.mode
+	s.mode = append(slices.Clone(mode), "--key-load-delay", strconv.FormatInt(delay.Microseconds(), 10))
+	s.Restart(Keep)
+	s.mode = mode
+}
+
+// Info is one field of what INFO tells.
+func (s *Server) Info(field string) string {
+	s.t.Helper()
+	_, rest, _ := strings.Cut(s.Do("INFO").(string), "\n"+field+":")
+	value, _, _ := strings.Cut(rest, "\r\n")
+	return value
 }
 
 // Pause makes the server hang with its connections open; Resume ends that.
