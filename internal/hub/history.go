@@ -17,12 +17,16 @@ type history struct {
 	cut    bool // by the bound in bytes: there is more behind events
 }
 
+// pageBytes bounds one read of a history, in bytes of JSON: over a slow link to the store a
+// page has to arrive within readTimeout.
+const pageBytes = 256 << 10
+
 // readHistory reads a room's events after a sequence, page by page, until they are all or
-// more than maxBytes of JSON.
+// more than maxBytes of JSON. Each page has readTimeout.
 func readHistory(ctx context.Context, store Store, room event.Room, after uint64, maxBytes int) (history, error) {
 	var found history
 	for size := 0; ; {
-		page, err := store.Range(ctx, room, after, maxBytes-size)
+		page, err := readPage(ctx, store, room, after, min(pageBytes, maxBytes-size))
 		if err != nil {
 			return history{}, err
 		}
@@ -40,6 +44,12 @@ func readHistory(ctx context.Context, store Store, room event.Room, after uint64
 		}
 		after = page.Events[len(page.Events)-1].Position.Sequence
 	}
+}
+
+func readPage(ctx context.Context, store Store, room event.Room, after uint64, maxBytes int) (event.Range, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return store.Range(ctx, room, after, maxBytes)
 }
 
 // verdict is whether what was read is all that a member missed.

@@ -107,7 +107,7 @@ func New(options Options) *Hub {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.directory.init(options.Workers, options.Observer)
 	h.tops.ctx, h.tops.running = h.ctx, &h.reading
-	h.tops.perform = func(ctx context.Context, _ uint64) (event.Top, error) { return h.store.Top(ctx) }
+	h.tops.perform = func(ctx context.Context, _ uint64) (event.Top, error) { return h.readTop(ctx) }
 	h.histories = histories{
 		ctx: h.ctx, running: &h.reading, store: options.Store, maxBytes: options.ReplayBytes,
 		rooms: make(map[event.Room]*roomReader),

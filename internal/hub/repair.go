@@ -141,6 +141,8 @@ func inItsEpoch(e *event.Event, last event.Position, top event.Top) *event.Event
 func (h *Hub) changed(after uint64) (changed []event.Room, ok bool) {
 	for chunk := range slices.Chunk(h.directory.list(), changedChunk) {
 		ok = h.insist("asking which rooms changed", func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, readTimeout)
+			defer cancel()
 			some, err := h.store.Changed(ctx, chunk, after)
 			if err == nil {
 				changed = append(changed, some...)
@@ -154,9 +156,18 @@ func (h *Hub) changed(after uint64) (changed []event.Room, ok bool) {
 	return changed, true
 }
 
+// readTimeout bounds one answer of the store that more than one member waits for.
+const readTimeout = 5 * time.Second
+
+func (h *Hub) readTop(ctx context.Context) (event.Top, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return h.store.Top(ctx)
+}
+
 func (h *Hub) insistOnTop() (top event.Top, ok bool) {
 	ok = h.insist("reading the top", func(ctx context.Context) (err error) {
-		top, err = h.store.Top(ctx)
+		top, err = h.readTop(ctx)
 		return err
 	})
 	return top, ok
@@ -170,13 +181,11 @@ func (h *Hub) insistOnHistory(room event.Room, after uint64) (found history, ok 
 	return found, ok
 }
 
-// insist repeats a read until it succeeds: there is nothing sensible to hear before. It
+// insist repeats a read, which bounds its own time, until it succeeds: there is nothing sensible to hear before. It
 // returns false when the hub stops. Readiness fails meanwhile, since no heartbeat is heard.
 func (h *Hub) insist(what string, read func(ctx context.Context) error) bool {
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
-		err := read(ctx)
-		cancel()
+		err := read(h.ctx)
 		if err == nil {
 			return true
 		}

@@ -36,14 +36,16 @@ func startOf(joined, offset event.Position, top event.Top) (sequence uint64, goo
 func (h *Hub) missedByAll(ctx context.Context, stays []event.Stay, offset event.Position, top event.Top) (
 	missed []*event.Event, losses []loss, err error) {
 	starts := make(map[event.Room]uint64, len(stays))
+	var rooms []event.Room // in the order of the stays
 	for _, stay := range stays {
 		if start, good := startOf(stay.Joined, offset, top); good {
 			starts[stay.Room] = start
+			rooms = append(rooms, stay.Room)
 		} else {
 			losses = append(losses, loss{stay.Room, "unknown_position"})
 		}
 	}
-	changed, err := h.changedSince(ctx, starts)
+	changed, err := h.changedSince(ctx, rooms, starts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,8 +84,7 @@ func (h *Hub) missedIn(ctx context.Context, room event.Room, start uint64, top e
 }
 
 // changedSince is those of the rooms that may have had something after their starts.
-func (h *Hub) changedSince(ctx context.Context, starts map[event.Room]uint64) ([]event.Room, error) {
-	rooms := slices.Collect(maps.Keys(starts))
+func (h *Hub) changedSince(ctx context.Context, rooms []event.Room, starts map[event.Room]uint64) ([]event.Room, error) {
 	if len(rooms) < 2 {
 		return rooms, nil // asking is no cheaper than reading
 	}

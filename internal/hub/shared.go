@@ -3,11 +3,7 @@ package hub
 import (
 	"context"
 	"sync"
-	"time"
 )
-
-// readTimeout bounds one read that several members wait for.
-const readTimeout = 5 * time.Second
 
 // sharedReader lets many share reads of one thing: all who ask while one read is under way
 // get the result of the next one, which has begun after each of them asked. Ten thousand
@@ -15,7 +11,8 @@ const readTimeout = 5 * time.Second
 type sharedReader[T any] struct {
 	ctx     context.Context // the hub's: a reader's own ends with its client, who is no reason for the others to fail
 	running *sync.WaitGroup // the hub's, for the goroutine that reads
-	// perform reads what is after the lowest sequence that one of those who share asks for.
+	// perform reads, in bounded time, what is after the lowest sequence that one of those who
+	// share asks for.
 	perform func(ctx context.Context, after uint64) (T, error)
 
 	mu      sync.Mutex
@@ -59,9 +56,7 @@ func (r *sharedReader[T]) enlist(after uint64) *sharedRead[T] {
 // run reads as long as somebody asks.
 func (r *sharedReader[T]) run() {
 	for mine := r.begin(); mine != nil; mine = r.begin() {
-		ctx, cancel := context.WithTimeout(r.ctx, readTimeout)
-		mine.result, mine.err = r.perform(ctx, mine.after)
-		cancel()
+		mine.result, mine.err = r.perform(r.ctx, mine.after)
 		close(mine.done)
 	}
 }
