@@ -4,6 +4,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 FUZZ_TIME             ?= 10s
 BENCH_TIME            ?= 1s
 SOAK_TIME             ?= 30m
+SOAK_SCHEDULES        ?= 5000
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null)
@@ -40,8 +41,9 @@ test: ## Vet, all tests under the race detector, with real clients, Redis, HAPro
 	go vet ./...
 	go test -race -count=1 -timeout 10m ./...
 
-soak: ## The fault suite at full size, each time with new seeds, for SOAK_TIME (30m)
+soak: ## SOAK_SCHEDULES (5000) of the hub, then the fault suite at full size, with new seeds, for SOAK_TIME (30m)
 	test/prepare.sh
+	go test -count=1 -timeout 0 ./internal/hub -run TestRandomSchedules -schedules $(SOAK_SCHEDULES)
 	go test -v -count=1 -timeout 0 ./test/faults -soak $(SOAK_TIME)
 
 lint: $(GOLANGCI_LINT) ## The rules of .golangci.yml
