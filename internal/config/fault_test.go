@@ -35,7 +35,7 @@ func TestFaults(t *testing.T) {
 		"ROOMCAST_BACKLOG_BYTES=999":        `ROOMCAST_BACKLOG_BYTES="999": must be a whole number from 1000 to 1073741824 bytes`,
 		"ROOMCAST_BACKLOG_BYTES=65536":      `ROOMCAST_BACKLOG_BYTES="65536": must be at least ROOMCAST_MAX_PAYLOAD, which is 1000000`,
 		"ROOMCAST_MAX_SESSIONS=0":           `ROOMCAST_MAX_SESSIONS="0": must be a whole number from 1 to 10000000 sessions`,
-		"ROOMCAST_ROOMS_PER_SESSION=-1":     `ROOMCAST_ROOMS_PER_SESSION="-1": must be a whole number from 1 to 10000 rooms`,
+		"ROOMCAST_ROOMS_PER_SESSION=-1":     `ROOMCAST_ROOMS_PER_SESSION="-1": must be a whole number from 1 to 2000 rooms`,
 		"ROOMCAST_HISTORY_SIZE=9":           `ROOMCAST_HISTORY_SIZE="9": must be a whole number from 10 to 100000 events`,
 		"ROOMCAST_HISTORY_BYTES=1":          `ROOMCAST_HISTORY_BYTES="1": must be a whole number from 1000 to 1073741824 bytes`,
 		"ROOMCAST_HISTORY_TTL=59s":          `ROOMCAST_HISTORY_TTL="59s": must be a duration in whole milliseconds from 1m to 24h, such as 1500ms, 25s or 2m`,

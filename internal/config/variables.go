@@ -147,7 +147,7 @@ func limitVariables() []spec {
 		row("ROOMCAST_MAX_SESSIONS", "100000", "sessions", "Sessions of this instance before further ones are refused",
 			whole(1, 10_000_000, "sessions", func(d *draft) *int { return &d.Limits.MaxSessions })),
 		row("ROOMCAST_ROOMS_PER_SESSION", "100", "rooms", "Rooms one session may be in",
-			whole(1, 10_000, "rooms", func(d *draft) *int { return &d.Limits.RoomsPerSession })),
+			whole(1, 2_000, "rooms", func(d *draft) *int { return &d.Limits.RoomsPerSession })),
 	}
 }
 

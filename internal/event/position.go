@@ -77,7 +77,7 @@ func ParseOffset(text string) (Offset, error) {
 	if err != nil || !counted {
 		return Offset{Position: position}, err
 	}
-	joins, err := strconv.ParseUint(count, 10, 32) // a stranger's number must not make ours overflow
+	joins, err := strconv.ParseUint(count, 10, 63)
 	if err != nil || joins == 0 || leadingZero(count) {
 		return Offset{}, ErrBadPosition
 	}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"errors"
+	"sort"
 	"time"
 )
 
@@ -78,8 +79,20 @@ func (r Range) Proven(after uint64) bool {
 	case len(r.Events) == 0:
 		return false
 	}
-	first, last := r.Events[0], r.Events[len(r.Events)-1]
-	return first.Previous <= after && (r.More || last.Position.Sequence == r.Last)
+	for _, e := range r.Events {
+		if e.Previous > after {
+			return false // something between the two was trimmed
+		}
+		after = e.Position.Sequence
+	}
+	return r.More || after == r.Last
+}
+
+// Since is the part of the range after a later sequence.
+func (r Range) Since(after uint64) Range {
+	first := sort.Search(len(r.Events), func(i int) bool { return r.Events[i].Position.Sequence > after })
+	r.Events = r.Events[first:]
+	return r
 }
 
 // Heartbeat tells where the sequence stood when an instance sent it.

@@ -71,6 +71,7 @@ func TestRangeProven(t *testing.T) {
 		{"the room's very first", event.Range{Last: 50, Events: events(at(50, 0))}, 0, true},
 		{"whole chain", event.Range{Last: 50, Events: events(at(45, 40), at(48, 45), at(50, 48))}, 40, true},
 		{"chain trimmed in front", event.Range{Last: 50, Events: events(at(48, 45), at(50, 48))}, 40, false},
+		{"trimmed between two pages", event.Range{Last: 50, Events: events(at(42, 40), at(50, 48))}, 40, false},
 		{"newest entry missing", event.Range{Last: 50, Events: events(at(45, 40), at(48, 45))}, 40, false},
 		{"cut off by the bound", event.Range{Last: 50, More: true, Events: events(at(45, 40), at(48, 45))}, 40, true},
 		{"cut off, trimmed in front", event.Range{Last: 50, More: true, Events: events(at(48, 45))}, 40, false},

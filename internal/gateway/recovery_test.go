@@ -71,7 +71,7 @@ func (r *returning) wantsMatch(patterns ...string) {
 
 const (
 	subscribeA = `{"event":"SUBSCRIBE","payload":{"workspaceId":"w","appId":"a"}}`
-	answerA    = `42\["application_response",\{"status":"SUCCESS","event":"SUBSCRIBE",.*\},"[a-z0-9]+:[0-9]+\.1"\]`
+	answerA    = `42\["application_response",\{"status":"SUCCESS","event":"SUBSCRIBE",.*\},"[a-z0-9]+:[0-9]+\.[0-9]+"\]`
 	bareA      = `42\["application_response",\{"status":"SUCCESS","event":"SUBSCRIBE",.*\}\]`
 	freshPID   = `40\{"sid":"fresh","pid":"[A-Z2-7]{26}"\}`
 	noPID      = `40\{"sid":"fresh"\}`

@@ -22,6 +22,7 @@ type faultyStore struct {
 	loses func(*event.Event) bool
 	deaf  bool // hears nothing at all
 	read  func(ctx context.Context, what string) error
+	wrote func(what string) error
 	turn  turn
 }
 
@@ -57,6 +58,24 @@ func (s *faultyStore) onRead(read func(ctx context.Context, what string) error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.read = read
+}
+
+// onWritten calls a function after each change of a record has taken effect; its error is
+// that of an answer that got lost. It is told "enter", "leave" or "claim".
+func (s *faultyStore) onWritten(wrote func(what string) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wrote = wrote
+}
+
+func (s *faultyStore) written(what string, err error) error {
+	s.mu.Lock()
+	wrote := s.wrote
+	s.mu.Unlock()
+	if err != nil || wrote == nil {
+		return err
+	}
+	return wrote(what)
 }
 
 // blockReads keeps reads of one kind waiting until release is called.
@@ -256,13 +275,18 @@ func (s *faultyStore) Range(ctx context.Context, room event.Room, after uint64, 
 // Enter implements hub.Store.
 func (s *faultyStore) Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error) {
 	top, err := s.Store.Enter(ctx, record, room, number)
-	return s.rename(top), err
+	return s.rename(top), s.written("enter", err)
+}
+
+// Leave implements hub.Store.
+func (s *faultyStore) Leave(ctx context.Context, tenancy event.Tenancy, room event.Room, number uint64) error {
+	return s.written("leave", s.Store.Leave(ctx, tenancy, room, number))
 }
 
 // Claim implements hub.Store.
 func (s *faultyStore) Claim(ctx context.Context, claim event.Claim) (event.Record, event.Top, error) {
 	record, top, err := s.Store.Claim(ctx, claim)
-	return record, s.rename(top), err
+	return record, s.rename(top), s.written("claim", err)
 }
 
 // startFaulty runs a hub on a faulty store, ready, inside a bubble.

@@ -110,7 +110,7 @@ func New(options Options) *Hub {
 	h.tops.perform = func(ctx context.Context, _ uint64) (event.Top, error) { return h.readTop(ctx) }
 	h.histories = histories{
 		ctx: h.ctx, running: &h.reading, store: options.Store, maxBytes: options.ReplayBytes,
-		rooms: make(map[event.Room]*roomReader),
+		rooms: make(map[roomRound]*roomReader),
 	}
 	h.tenants.init()
 	h.desk.ctx = h.ctx

@@ -18,73 +18,69 @@ import (
 // follows, without what the top already covers.
 
 func (s *Seating) join(ctx context.Context, room event.Room, since event.Position, reply Reply) {
-	if err := s.rejoin(ctx, room, since, reply); !errors.Is(err, errNotSeated) {
-		if err != nil {
-			s.refuse(err, reply)
-		}
-		return
-	}
-	if len(s.taken) >= s.hub.options.RoomsPerMember {
-		s.refuse(ErrTooManyRooms, reply)
-		return
-	}
-	if err := s.hub.hears(); err != nil {
-		s.refuse(err, reply)
-		return
-	}
-	taken := s.take(event.Stay{Room: room, Number: s.nextJoin()})
-	s.post(func() { s.worker.sit(taken) })
-	found, err := s.catchUp(ctx, taken, since)
-	if err != nil {
-		s.abandon(taken) //nolint:contextcheck // that the request's context has ended is mostly why
-		s.giveUp(taken)
-		replies := s.refusal(err, reply)
-		s.post(func() { s.worker.open(s, room, 0, replies) })
-		return
-	}
-	replies, number := reply(Outcome{Position: found.top.Position, Recovered: found.proven}), taken.number
-	s.post(func() { s.worker.admit(taken, number, found, replies) })
-}
-
-// errNotSeated says that a join is one of a room that the member is not in.
-var errNotSeated = errors.New("no seat in this room yet")
-
-// rejoin answers the join of a member that has a seat in the room. What it asks for since
-// a position within its stay has been written to it or is about to be; only for what was
-// before does it give the seat up, and joins anew.
-func (s *Seating) rejoin(ctx context.Context, room event.Room, since event.Position, reply Reply) error {
-	held := s.find(room)
+	taken := s.find(room)
 	switch {
-	case held == nil:
-		return errNotSeated
-	case since.IsZero():
-		s.answerAgain(held, Outcome{}, reply)
-		return nil
-	case held.covers(since, s.hub.line.position()):
-		s.answerAgain(held, Outcome{Recovered: true}, reply)
-		return nil
+	case taken != nil && since.IsZero():
+		s.answerAgain(taken, Outcome{}, reply)
+	case taken != nil && s.hub.line.within(since, taken.joined, taken.reached):
+		s.answerAgain(taken, Outcome{Recovered: true}, reply)
+	case taken == nil && len(s.taken) >= s.hub.options.RoomsPerMember:
+		s.refuse(ErrTooManyRooms, reply)
+	default:
+		if err := s.hub.hears(); err != nil {
+			s.refuse(err, reply)
+			return
+		}
+		if taken != nil && s.hub.nothingBetween(ctx, room, since, taken.joined) {
+			s.answerAgain(taken, Outcome{Recovered: true}, reply)
+			return
+		}
+		s.joinAnew(ctx, room, since, reply)
 	}
-	// The record would keep the old beginning of the stay, and a recovery double what this
-	// join is about to replay.
-	if err := s.strike(ctx, room); err != nil {
-		return err
-	}
-	s.giveUp(held)
-	return errNotSeated
 }
 
-// covers reports whether everything after a position was, or is to be, given to the seat's
-// holder. Sequences rise over epochs; a loss of data in between was told by a RESYNC.
-func (s *seat) covers(since, heard event.Position) bool {
-	known := since.Epoch == heard.Epoch || since.Epoch == s.joined.Epoch
-	return known && since.Sequence >= s.joined.Sequence && since.Sequence <= heard.Sequence
+// nothingBetween reports whether a room is known to have had nothing from a position to the
+// beginning of a stay. A client that asks again by habit, with the last it has got of a
+// quiet room, asks for no more than its stay.
+func (h *Hub) nothingBetween(ctx context.Context, room event.Room, since, joined event.Position) bool {
+	if since.Sequence > joined.Sequence {
+		return false
+	}
+	found, err := h.histories.read(ctx, room, since.Sequence)
+	return err == nil && found.Top.Continues(since) && nextIn(found, since.Sequence) > joined.Sequence
+}
+
+// joinAnew begins a stay. A seat that the member has in the room, and asks for what was
+// before it, is kept: if the join comes to nothing, the stay goes on.
+func (s *Seating) joinAnew(ctx context.Context, room event.Room, since event.Position, reply Reply) {
+	taken, number := s.find(room), s.nextJoin()
+	isNew := taken == nil
+	if isNew {
+		taken = s.take(event.Stay{Room: room, Number: number})
+		s.post(func() { s.worker.sit(taken) })
+	} else {
+		s.post(func() { s.gated = true })
+	}
+	found, number, err := s.catchUp(ctx, room, number, since)
+	if err != nil {
+		if isNew {
+			s.abandon(event.Stay{Room: room, Number: number}) //nolint:contextcheck // that the request's context has ended is mostly why
+			s.giveUp(taken)
+		}
+		replies := s.refusal(err, reply)
+		s.post(func() { s.worker.open(s, 0, replies) })
+		return
+	}
+	taken.joined, taken.reached, taken.number = found.top.Position, found.top.Position, number
+	replies := reply(Outcome{Position: found.top.Position, Recovered: found.proven})
+	s.post(func() { s.worker.admit(taken, number, found, replies) })
 }
 
 // take notes a seat, before the worker is told: see directory.
 func (s *Seating) take(stay event.Stay) *seat {
 	taken := &seat{
 		seating: s, room: stay.Room, offsets: s.tenure != nil,
-		joined: stay.Joined, number: stay.Number,
+		joined: stay.Joined, reached: stay.Joined, number: stay.Number,
 	}
 	s.taken = append(s.taken, taken)
 	s.hub.directory.add(stay.Room, s.worker.index)
@@ -134,31 +130,43 @@ type catchingUp struct {
 	proven bool
 }
 
-// catchUp notes the stay, which gives the top, and reads what the room had since. The answer
+// maxEpochs is how often a join begins again because an epoch has ended in the middle: no
+// Redis fails over that often.
+const maxEpochs = 3
+
+// catchUp notes the stay, which gives the top, and reads what the room had since. It returns
+// the number of the join, which is another than it was given if that had to begin again. The answer
 // to a member whose session can be continued waits until the channel was heard up to the
 // top: it carries that as the offset for all rooms, so nothing older may come after it.
-func (s *Seating) catchUp(ctx context.Context, taken *seat, since event.Position) (catchingUp, error) {
+func (s *Seating) catchUp(ctx context.Context, room event.Room, number uint64, since event.Position) (catchingUp, uint64, error) {
 	if err := s.hub.awaitStart(ctx); err != nil {
-		return catchingUp{}, err
+		return catchingUp{}, number, err
 	}
-	top, err := s.enter(ctx, taken)
-	if err != nil {
-		return catchingUp{}, err
+	for range maxEpochs {
+		top, err := s.enter(ctx, room, number)
+		if err != nil {
+			return catchingUp{}, number, err
+		}
+		found, err := s.hub.missedSince(ctx, room, since, top)
+		if errors.Is(err, errEpochEnded) {
+			number = s.nextJoin()
+			continue
+		}
+		if err == nil && s.tenure != nil {
+			err = s.hub.awaitHearing(ctx, top.Sequence)
+		}
+		return found, number, err
 	}
-	taken.joined = top.Position
-	found := catchingUp{top: top}
-	if !since.IsZero() {
-		found, err = s.hub.missedSince(ctx, taken.room, since, top)
-	}
-	if err == nil && s.tenure != nil {
-		err = s.hub.line.await(ctx, found.top.Sequence)
-	}
-	return found, err
+	return catchingUp{}, number, errEpochEnded
 }
 
 // missedSince reads what a room had after a position and up to the top, or a RESYNC in its
-// place. What is after the top is left to the bus.
+// place. What is after the top is left to the bus. It fails with errEpochEnded when the
+// position was good at the top, and is not any more.
 func (h *Hub) missedSince(ctx context.Context, room event.Room, since event.Position, top event.Top) (catchingUp, error) {
+	if since.IsZero() {
+		return catchingUp{top: top}, nil
+	}
 	if !top.Continues(since) {
 		return h.resyncInstead(room, top, "unknown_position"), nil
 	}
@@ -166,12 +174,12 @@ func (h *Hub) missedSince(ctx context.Context, room event.Room, since event.Posi
 	if err != nil {
 		return catchingUp{}, err
 	}
-	if !found.top.Continues(since) { // the epoch has ended meanwhile
-		return h.resyncInstead(room, found.top, "unknown_position"), nil
+	if !found.Top.Continues(since) {
+		return catchingUp{}, errEpochEnded
 	}
-	missed, verdict := found.missed(since.Sequence, h.options.ReplayBytes)
+	missed, verdict := missedIn(found, since.Sequence, h.options.ReplayBytes)
 	if verdict != whole {
-		return h.resyncInstead(room, found.top, "history_gone"), nil
+		return h.resyncInstead(room, top, "history_gone"), nil
 	}
 	return catchingUp{top: top, missed: upTo(missed, top.Sequence), proven: true}, nil
 }
@@ -194,4 +202,12 @@ func (h *Hub) awaitStart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	return h.line.awaitBaseline(ctx)
+}
+
+// awaitHearing waits until the channel was heard up to a sequence, for no longer than it
+// takes to know that this instance is deaf: a clerk who waits serves nobody else.
+func (h *Hub) awaitHearing(ctx context.Context, sequence uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, missedBeats*h.options.HeartbeatInterval)
+	defer cancel()
+	return h.line.await(ctx, sequence)
 }

@@ -54,7 +54,14 @@ func (h *Hub) restoreRecords() {
 			case <-pause.C:
 			}
 		}
-		// One that asks so much that it is busy has its record written by what it asks.
-		_ = s.ask(func(ctx context.Context) { s.restore(ctx) })
+		s.wantRestore()
 	}
+}
+
+// wantRestore has the record written in the member's turn. One that asks so much that it has
+// none is left out until the next time.
+func (s *Seating) wantRestore() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.enqueue(func(ctx context.Context) { s.restore(ctx) })
 }

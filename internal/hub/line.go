@@ -19,9 +19,10 @@ type line struct {
 	// standing is the epoch that the store was last seen in, and what of the one before is
 	// good; known before anything of it is in an inbox.
 	standing event.Top
-	// epochs are those heard of, oldest first; of the last keptEpochs.
+	// epochs are those entered, oldest first; of the last keptEpochs.
 	epochs []string
-	// waiting are those who want to know when it has come to a sequence: few, and seldom.
+	// waiting are those who want to know when it has come to a sequence: each answer to a
+	// client with offsets, for as long as the bus takes.
 	waiting map[chan struct{}]uint64
 }
 
@@ -37,10 +38,6 @@ func (l *line) advance(to event.Position) {
 	if l.last.IsZero() {
 		close(l.known)
 	}
-	if to.Epoch != l.last.Epoch {
-		l.epochs = append(l.epochs, to.Epoch)
-		l.epochs = l.epochs[max(0, len(l.epochs)-keptEpochs):]
-	}
 	l.last = to
 	for reached, sequence := range l.waiting {
 		if sequence <= to.Sequence {
@@ -55,6 +52,10 @@ func (l *line) enter(top event.Top) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.standing = top
+	if len(l.epochs) == 0 || l.epochs[len(l.epochs)-1] != top.Epoch {
+		l.epochs = append(l.epochs, top.Epoch)
+		l.epochs = l.epochs[max(0, len(l.epochs)-keptEpochs):]
+	}
 }
 
 // lost reports whether a place is in a part of the sequence that the store has lost, with
@@ -74,12 +75,32 @@ func (l *line) lost(at event.Position) (instead event.Top, lost bool) {
 // keptEpochs is of how many epochs the order is known. Each is a failover.
 const keptEpochs = 16
 
-// reaches reports whether a place in the sequence is not before another, of another epoch.
-// That sequences rise over epochs is only as true as the clocks of the Redis processes;
-// the order in which epochs were heard is certain.
+// within reports whether a place is between two others, or between the first and how far
+// the channel was heard: everything after it was, or is to be, given to who was there
+// from the first on, or a RESYNC for what the store has lost since.
+func (l *line) within(at, from, upTo event.Position) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := at.Epoch == from.Epoch || at.Epoch == l.standing.Previous.Epoch || slices.Contains(l.epochs, at.Epoch)
+	if !known {
+		return false
+	}
+	return l.reach(at, from) && (l.reach(upTo, at) || l.reach(l.last, at))
+}
+
+// reaches reports whether a place in the sequence is not before another.
 func (l *line) reaches(at, other event.Position) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.reach(at, other)
+}
+
+// reach is reaches, under mu. That sequences rise over epochs is only as true as the
+// clocks of the Redis processes; the order in which epochs were heard of is certain.
+func (l *line) reach(at, other event.Position) bool {
+	if at.Epoch == other.Epoch {
+		return at.Sequence >= other.Sequence
+	}
 	mine, others := slices.Index(l.epochs, at.Epoch), slices.Index(l.epochs, other.Epoch)
 	if mine < 0 || others < 0 {
 		return at.Sequence >= other.Sequence

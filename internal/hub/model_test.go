@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -151,7 +152,7 @@ func (m *model) start() {
 		m.startHub(n)
 	}
 	for n := range modelClients {
-		c := &modelClient{name: "client-" + strconv.Itoa(n), lenient: m.kind.store, rooms: make(map[event.Room]*modelStay)}
+		c := &modelClient{name: "client-" + strconv.Itoa(n), rooms: make(map[event.Room]*modelStay)}
 		for _, room := range m.pick(1 + m.random.IntN(modelRooms)) {
 			c.rooms[room] = &modelStay{}
 		}
@@ -183,6 +184,7 @@ func (m *model) pick(n int) []event.Room {
 // so that things overtake each other.
 func (m *model) step() {
 	actions := []func(){
+		m.askAgain, m.loseAnswers,
 		m.publish, m.publish, m.publish, m.burst,
 		m.cutLater, m.cutLater, m.cutNow, m.act, m.act, m.leave,
 		m.hole, m.lag, m.cutFeeds, m.buryZombie, m.rest, m.crash,
@@ -344,6 +346,42 @@ func (m *model) leave() {
 	}
 }
 
+// askAgain is what applications do by habit after a reconnect, recovered or not: they
+// subscribe to a room that they are in, with the position that they have of it or without.
+func (m *model) askAgain() {
+	c := m.anyone()
+	c.mu.Lock()
+	link, asked := c.link, map[event.Room]modelStay{}
+	for room, stay := range c.rooms {
+		if stay.joined && !stay.asked && !stay.leaving && !link.dead() {
+			stay.asked = true
+			asked[room] = *stay
+		}
+	}
+	c.mu.Unlock()
+	for room, stay := range asked {
+		if m.random.IntN(2) == 0 {
+			stay.last = ""
+		}
+		m.ask(link, room, stay)
+	}
+}
+
+// loseAnswers has changes of records take effect and fail, or no more.
+func (m *model) loseAnswers() {
+	h, share := m.anyHub(), []float64{0, 0, 0.05, 0.3}[m.random.IntN(4)]
+	dice := rand.New(rand.NewPCG(m.random.Uint64(), 0))
+	var mu sync.Mutex
+	h.store.onWritten(func(string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if dice.Float64() < share {
+			return errors.New("connection reset")
+		}
+		return nil
+	})
+}
+
 func (m *model) anyHub() *modelHub { return m.hubs[m.random.IntN(len(m.hubs))] }
 
 // hole loses some of what an instance hears, or none from now on.
@@ -435,6 +473,7 @@ func (m *model) settle() {
 			h.release()
 		}
 		h.store.lose(nil)
+		h.store.onWritten(nil)
 	}
 	m.gather()
 	for _, room := range m.rooms {

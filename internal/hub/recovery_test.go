@@ -19,6 +19,12 @@ type guest struct {
 	listener
 	seating *hub.Seating
 	admitted
+	opened time.Time // the joins of a new session are numbered from here on
+}
+
+// answered is the offset of the answer to the session's n-th join.
+func (v *guest) answered(at event.Position, n int) string {
+	return event.Offset{Position: at, Joins: uint64(v.opened.UnixMilli()) + uint64(n)}.String()
 }
 
 // admitted is what a client is told with its welcome.
@@ -31,7 +37,7 @@ type admitted struct {
 // open brings a guest in. pid and offset are of a session to be continued, or empty.
 func open(t *testing.T, h *hub.Hub, opening hub.Opening) *guest {
 	t.Helper()
-	v := &guest{}
+	v := &guest{opened: time.Now()}
 	opening.SID = "fresh"
 	opening.Welcome = func(a hub.Admission) []*event.Event {
 		v.mu.Lock()
@@ -220,12 +226,17 @@ func TestWhatIsNoSessionBeginsAnother(t *testing.T) {
 				a, b := twoHubs(t, func(o *hub.Options) { o.RecoveryWindow = window })
 				room := newRoom(t, "w", "a")
 				v := open(t, a, hub.Opening{})
-				joined := join(t, v.seating, room, event.Position{}).Position
+				join(t, v.seating, room, event.Position{})
+				synctest.Wait()
+				joined, err := event.ParseOffset(v.offset(t))
+				if err != nil {
+					t.Fatal(err)
+				}
 				v.seating.Release(c.left)
 				synctest.Wait()
 				time.Sleep(c.after) // of the bubble
 				publish(t, b, room)
-				opening := hub.Opening{PID: v.welcome().pid, Offset: event.Offset{Position: joined, Joins: 1}}
+				opening := hub.Opening{PID: v.welcome().pid, Offset: joined}
 				if c.change != nil {
 					c.change(&opening)
 				}

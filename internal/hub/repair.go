@@ -50,7 +50,7 @@ func (h *Hub) repair(cause string) {
 		// Sequences were lost or given out twice: no room can be vouched for.
 		h.options.Logger.Warn("the sequence does not continue, rooms must reload",
 			"cause", cause, "heard", last.String(), "top", top.String())
-		r := rupture{top: top.Position}
+		r := rupture{top: top.Position, fell: top.Epoch == last.Epoch}
 		for _, room := range h.directory.list() {
 			r.losses = append(r.losses, loss{room, "discontinuity"})
 		}
@@ -98,7 +98,7 @@ func (h *Hub) fill(last event.Position, top event.Top) bool {
 		if !ok {
 			return false
 		}
-		events, verdict := history.missed(last.Sequence, min(roomRepairBytes, repairBytes-size))
+		events, verdict := missedIn(history, last.Sequence, min(roomRepairBytes, repairBytes-size))
 		if verdict != whole {
 			r.losses = append(r.losses, loss{room, "history_gone"})
 			continue
@@ -173,7 +173,7 @@ func (h *Hub) insistOnTop() (top event.Top, ok bool) {
 	return top, ok
 }
 
-func (h *Hub) insistOnHistory(room event.Room, after uint64) (found history, ok bool) {
+func (h *Hub) insistOnHistory(room event.Room, after uint64) (found event.Range, ok bool) {
 	ok = h.insist("reading a room's history", func(ctx context.Context) (err error) {
 		found, err = readHistory(ctx, h.store, room, after, roomRepairBytes)
 		return err

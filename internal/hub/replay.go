@@ -51,7 +51,7 @@ func (h *Hub) missedByAll(ctx context.Context, stays []event.Stay, offset event.
 	}
 	size := 0
 	for _, room := range changed {
-		events, verdict, err := h.missedIn(ctx, room, starts[room], top)
+		events, verdict, err := h.missedBy(ctx, room, starts[room], top)
 		switch {
 		case err != nil:
 			return nil, nil, err
@@ -71,15 +71,15 @@ func (h *Hub) missedByAll(ctx context.Context, stays []event.Stay, offset event.
 	return missed, losses, nil
 }
 
-func (h *Hub) missedIn(ctx context.Context, room event.Room, start uint64, top event.Top) ([]*event.Event, verdict, error) {
+func (h *Hub) missedBy(ctx context.Context, room event.Room, start uint64, top event.Top) ([]*event.Event, verdict, error) {
 	found, err := h.histories.read(ctx, room, start)
-	if err == nil && found.top.Epoch != top.Epoch {
+	if err == nil && found.Top.Epoch != top.Epoch {
 		err = errEpochEnded
 	}
 	if err != nil {
 		return nil, gone, fmt.Errorf("reading the history of a room: %w", err)
 	}
-	events, verdict := found.missed(start, h.options.ReplayBytes)
+	events, verdict := missedIn(found, start, h.options.ReplayBytes)
 	return upTo(events, top.Sequence), verdict, nil
 }
 

@@ -16,8 +16,8 @@ type Opening struct {
 	Subject string
 	// PID is the private id of the session that is to be continued; empty for none.
 	PID string
-	// Offset is that of the last event that the client has got in that session; zero if it
-	// got none.
+	// Offset is that of the last event that the client has got; zero if it got none, and then
+	// also the answer to no join.
 	Offset event.Offset
 	// Welcome makes the events that tell the client under which session it was admitted.
 	// They are written before any other.
@@ -46,6 +46,9 @@ const (
 // before anything else the member asks for.
 func (h *Hub) Open(member Member, opening Opening) *Seating {
 	s := h.Admit(member)
+	if opening.Offset.Joins > maxJoins {
+		opening.PID, opening.Offset = "", event.Offset{} // nobody got that from here
+	}
 	if opening.PID == "" {
 		s.begin(opening, func(welcome []*event.Event) { member.Send(event.NewBatch(welcome...)) })
 		return s
@@ -55,12 +58,13 @@ func (h *Hub) Open(member Member, opening Opening) *Seating {
 	return s
 }
 
-// begin gives the member a session of its own. The official client keeps its old offset
-// with the new private id, until it gets another: the session's joins are counted on from
-// there, so that no old count stands for an answer of this session.
+// maxJoins is the highest number of a join that a client may bring: what is counted on from
+// there must not overflow.
+const maxJoins = 1 << 62
+
+// begin gives the member a session of its own.
 func (s *Seating) begin(opening Opening, send func(welcome []*event.Event)) {
-	s.tenure = s.hub.newTenure(opening.SID, opening.Subject)
-	s.tenure.joins = opening.Offset.Joins
+	s.tenure = s.hub.newTenure(opening)
 	send(opening.Welcome(Admission{SID: opening.SID, PID: s.tenure.PID}))
 }
 
@@ -75,7 +79,7 @@ func (s *Seating) resume(ctx context.Context, opening Opening) {
 		s.member.Close("session unavailable")
 	} else if outcome != recovered {
 		s.begin(opening, func(welcome []*event.Event) {
-			s.post(func() { s.worker.open(s, event.Room{}, 0, welcome) })
+			s.post(func() { s.worker.open(s, 0, welcome) })
 		})
 	}
 	s.hub.options.Observer.Recovery(outcome)
@@ -95,17 +99,22 @@ func (s *Seating) tryResume(ctx context.Context, opening Opening) (outcome strin
 	if err := s.hub.awaitStart(ctx); err != nil {
 		return "", err
 	}
+	digest := event.DigestPID(opening.PID)
+	s.hub.tenants.begin(digest)
 	record, _, err := s.hub.store.Claim(ctx, event.Claim{
 		PID: opening.PID, Subject: opening.Subject, Instance: s.hub.name, Window: s.hub.options.RecoveryWindow,
 	})
+	overtaken := s.hub.tenants.end(digest)
 	var invalid *event.InvalidID
 	switch {
 	case errors.Is(err, event.ErrNoRecord), errors.As(err, &invalid):
 		return recoveryUnknown, nil
 	case err != nil:
 		return "", err
+	case overtaken > record.Generation:
+		return "", event.ErrStaleTenancy // the client is on a later connection
 	}
-	s.tenure = &tenure{Tenancy: record.Tenancy, recorded: true, joins: opening.Offset.Joins}
+	s.tenure = &tenure{Tenancy: record.Tenancy, recorded: true, joins: numbersFrom(opening.Offset)}
 	s.hub.tenants.add(s)
 	for _, stay := range record.Stays {
 		if !stay.Answered(opening.Offset) {
@@ -149,6 +158,9 @@ func (s *Seating) catchUpAll(ctx context.Context, record event.Record, opening O
 		}
 	}
 	block := append(opening.Welcome(Admission{SID: record.SID, PID: record.PID, Recovered: true}), missed...)
+	for _, taken := range seats {
+		taken.reached = top.Position
+	}
 	joins := s.tenure.joins
 	s.post(func() {
 		if _, lost := s.hub.line.lost(top.Position); lost {
@@ -159,7 +171,7 @@ func (s *Seating) catchUpAll(ctx context.Context, record event.Record, opening O
 			taken.after, taken.past = top.Position, top.Previous.Epoch
 		}
 		s.answered = joins
-		s.worker.open(s, event.Room{}, top.Sequence, block)
+		s.worker.open(s, top.Sequence, block)
 	})
 	return recovered, nil
 }

@@ -63,6 +63,7 @@ func (s *Seating) restart(ctx context.Context, losses []loss, missed []*event.Ev
 type rupture struct {
 	losses []loss
 	top    event.Position      // from here on everything will be heard again
+	fell   bool                // the top is lower than what was heard, in the same epoch
 	moving map[event.Room]bool // rooms that are about to get what they had in between
 }
 
@@ -100,7 +101,9 @@ func (w *worker) resync(r rupture) {
 		notices[loss.room] = notice{resync, event.NewBatch(resync)}
 		here.last = r.top
 		for _, s := range here.seats {
-			if !s.wants(resync) {
+			if r.fell {
+				s.after = r.top // or what is given out again would be taken for what it has
+			} else if !s.wants(resync) {
 				continue
 			}
 			if rooms[s.seating] == nil {

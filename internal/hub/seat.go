@@ -42,6 +42,10 @@ func (w *worker) unseat(s *seat) {
 func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []*event.Event) {
 	if instead, lost := w.hub.line.lost(found.top.Position); lost {
 		// The store has lost where it stood when it was asked.
+		if number > 0 {
+			joined.seating.member.Close(reasonReload) // its other rooms have to be told before
+			return
+		}
 		w.hub.options.Observer.Resynced("discontinuity")
 		found.top = instead
 		found.missed = append(slices.Clip(found.missed), newResync(joined.room, instead.Position, "discontinuity"))
@@ -53,7 +57,7 @@ func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []
 		member.answered = number
 		stampOffset(block, event.Offset{Position: found.top.Position, Joins: number})
 	}
-	w.open(member, joined.room, found.top.Sequence, block)
+	w.open(member, found.top.Sequence, block)
 }
 
 // stampOffset gives the last event of a block the offset at which the client has all of
@@ -72,24 +76,17 @@ func stampOffset(block []*event.Event, offset event.Offset) {
 }
 
 // open writes a block for this member alone, behind what was held up to a sequence and
-// before the rest of that, and lets the member's events pass from now on. Of the room that
-// the block is the answer to nothing comes before it.
-func (w *worker) open(member *Seating, joined event.Room, upTo uint64, block []*event.Event) {
+// before the rest of that, and lets the member's events pass from now on.
+func (w *worker) open(member *Seating, upTo uint64, block []*event.Event) {
 	if member.cut {
 		return
 	}
-	older := 0 // so many were held up to the sequence, with the RESYNCs between them
-	for n, e := range member.held {
-		if !e.Position.IsZero() && e.Position.Sequence <= upTo {
-			older = n + 1
-		}
-	}
 	var before, after []*event.Event
-	for n, e := range member.held {
+	for _, e := range member.held {
 		s := member.seatIn(e.Room)
 		switch {
 		case s == nil || !s.wants(e):
-		case n < older && e.Room != joined:
+		case !e.Position.IsZero() && e.Position.Sequence <= upTo:
 			before = append(before, e)
 		default:
 			after = append(after, e)

@@ -88,18 +88,24 @@ func (s *Seating) Answer(replies ...*event.Event) error {
 // spareRequests is how many requests may wait beyond one for each room.
 const spareRequests = 16
 
+// ask adds a request of the member.
 func (s *Seating) ask(r request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	err := s.enqueue(r)
+	if err != nil && s.opening {
+		// Nothing may be written before the welcome, not even that it is busy.
+		s.member.Close("too many requests")
+		return nil
+	}
+	return err
+}
+
+func (s *Seating) enqueue(r request) error {
 	switch {
 	case s.released:
 		return nil // nobody is left to answer
 	case len(s.requests) >= s.hub.options.RoomsPerMember+spareRequests:
-		if s.opening {
-			// Nothing may be written before the welcome, not even that it is busy.
-			s.member.Close("too many requests")
-			return nil
-		}
 		return ErrBusy
 	}
 	s.requests = append(s.requests, r)
@@ -158,7 +164,7 @@ func (s *Seating) workOff(ctx context.Context) bool {
 func (s *Seating) leave(ctx context.Context, room event.Room, reply Reply) {
 	held := s.find(room)
 	if held != nil {
-		if err := s.strike(ctx, room); err != nil {
+		if err := s.strike(ctx, event.Stay{Room: room, Number: s.lastJoin()}); err != nil {
 			s.refuse(err, reply)
 			return
 		}
@@ -197,6 +203,11 @@ func (s *Seating) answerAgain(held *seat, outcome Outcome, reply Reply) {
 			at := heard
 			if last := s.worker.last; last.Sequence > at.Sequence {
 				at = last
+			}
+			for _, seat := range s.seats {
+				if seat.after.Sequence > at.Sequence {
+					at = seat.after // a recovery has read ahead
+				}
 			}
 			stampOffset(replies, event.Offset{Position: at, Joins: s.answered})
 		}

@@ -48,20 +48,22 @@ type Store interface {
 // lower one is what a failover of the store left of the caller's session, and gives way with
 // all of its stays.
 type Records interface {
-	// Enter adds a stay in room, of that number, from the returned top on, and writes the
-	// stays that the record names as well, so that no record ever holds some of a session's
-	// rooms only. A room that was there already keeps its position and number.
+	// Enter begins a stay in room, of that number, at the returned top, and writes the stays
+	// that the record names as well, so that no record ever holds some of a session's rooms
+	// only. A stay of an earlier number is replaced. If it was there under the same number or
+	// a later one, it stays as it is, and the top is the one at which it began.
 	Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error)
-	// Leave ends a stay, if there is a record and the room is in it.
-	Leave(ctx context.Context, tenancy event.Tenancy, room event.Room) error
+	// Leave ends a stay, if there is a record and the room is in it, unless it was joined
+	// under a later number.
+	Leave(ctx context.Context, tenancy event.Tenancy, room event.Room, number uint64) error
 	// Part says that the connection has ended. The record of a session that was left is
 	// deleted; that of a lost one is kept, and can be claimed until window has passed.
 	// Nothing is left to do, and nil returned, without a record or after a claim.
 	Part(ctx context.Context, tenancy event.Tenancy, left bool, window time.Duration) error
 	// Claim takes a session over: it raises the generation, makes the instance its own
 	// and tells all followers. It fails with event.ErrNoRecord when there is none, it is
-	// another subject's, or its loss is older than the claim's window; the record stays as
-	// it is. A loss is dated by Part, and if there was none by the instance's lease, and
+	// another subject's, it was last written in an epoch before the present one, or its loss
+	// is older than the claim's window; the record stays as it is. A loss is dated by Part, and if there was none by the instance's lease, and
 	// without a lease by the last change. Stays are in the order of their rooms' names.
 	Claim(ctx context.Context, claim event.Claim) (event.Record, event.Top, error)
 	// Restore writes all of a record that the store may have lost, and keeps it alive. It

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
@@ -16,19 +16,30 @@ import (
 type tenure struct {
 	event.Tenancy // fixed once the member is admitted
 
-	joins    uint64       // so many were asked for
+	joins    uint64       // number of the latest
 	recorded bool         // the store has, or may have, a record
-	strays   []event.Room // stays that the record may name although there is no seat
+	strays   []event.Stay // that the record may name although there is no seat
 }
 
 // reasonClaimed is why a connection ends whose session goes on elsewhere.
 const reasonClaimed = "session continued elsewhere"
 
+// numbersFrom is what the joins of a session are numbered after: the time in milliseconds,
+// or what the client's offset says. The official client keeps an old offset with a new
+// private id, until it gets another, and word of a stay that has ended may come late:
+// neither must be taken for that of a join that is still to come.
+func numbersFrom(offset event.Offset) uint64 {
+	return max(uint64(time.Now().UnixMilli()), offset.Joins)
+}
+
 // newTenure begins a session. The private id is a secret of 130 random bits.
-func (h *Hub) newTenure(sid, subject string) *tenure {
-	return &tenure{Tenancy: event.Tenancy{
-		PID: rand.Text(), Generation: 1, SID: sid, Subject: subject, Instance: h.name,
-	}}
+func (h *Hub) newTenure(opening Opening) *tenure {
+	return &tenure{
+		Tenancy: event.Tenancy{
+			PID: rand.Text(), Generation: 1, SID: opening.SID, Subject: opening.Subject, Instance: h.name,
+		},
+		joins: numbersFrom(opening.Offset),
+	}
 }
 
 // record is the whole session, as the store is to know it.
@@ -51,10 +62,18 @@ func (s *Seating) nextJoin() uint64 {
 	return s.tenure.joins
 }
 
+// lastJoin is the number of the latest join.
+func (s *Seating) lastJoin() uint64 {
+	if s.tenure == nil {
+		return 0
+	}
+	return s.tenure.joins
+}
+
 // enter notes a stay and returns a top that was read after the call began. It comes
 // before the answer to the join: a session whose client was told that it is in a room
 // must never be continued without that room.
-func (s *Seating) enter(ctx context.Context, taken *seat) (event.Top, error) {
+func (s *Seating) enter(ctx context.Context, room event.Room, number uint64) (event.Top, error) {
 	if s.tenure == nil {
 		return s.hub.tops.read(ctx, 0)
 	}
@@ -65,37 +84,45 @@ func (s *Seating) enter(ctx context.Context, taken *seat) (event.Top, error) {
 		s.tenure.recorded = true
 		s.hub.tenants.add(s)
 	}
-	return s.hub.store.Enter(ctx, s.record(), taken.room, taken.number)
+	record := s.record()
+	record.Stays = slices.DeleteFunc(record.Stays, func(stay event.Stay) bool { return stay.Room == room })
+	return s.hub.store.Enter(ctx, record, room, number)
 }
 
-// strike takes a stay out of the record, before the answer to a leave.
-func (s *Seating) strike(ctx context.Context, room event.Room) error {
+// strike takes a stay out of the record, before the answer to a leave. If that fails, it is
+// done before the session's next entry, or at its end: the member leaves the room all the
+// same, and a record with a room too many does less harm than one that may have lost a room
+// whose member is still in it.
+func (s *Seating) strike(ctx context.Context, stay event.Stay) error {
 	if s.tenure == nil || !s.tenure.recorded {
 		return nil
 	}
-	return s.hub.store.Leave(ctx, s.tenure.Tenancy, room)
-}
-
-// abandon takes a stay out of the record whose join has failed. If that fails too, it is
-// done before the session's next entry, or at its end.
-func (s *Seating) abandon(taken *seat) {
-	if s.tenure == nil || !s.tenure.recorded {
-		return
-	}
-	s.tenure.strays = append(s.tenure.strays, taken.room)
-	ctx, cancel := context.WithTimeout(s.hub.ctx, partTimeout)
-	defer cancel()
-	_ = s.strikeStrays(ctx) // or later
-}
-
-func (s *Seating) strikeStrays(ctx context.Context) error {
-	for len(s.tenure.strays) > 0 {
-		if err := s.strike(ctx, s.tenure.strays[0]); err != nil {
-			return err
-		}
-		s.tenure.strays = s.tenure.strays[1:]
+	s.tenure.strays = append(s.tenure.strays, stay)
+	err := s.strikeStrays(ctx)
+	if errors.Is(err, event.ErrStaleTenancy) {
+		return err
 	}
 	return nil
+}
+
+// abandon takes a stay out of the record whose join has failed.
+func (s *Seating) abandon(stay event.Stay) {
+	ctx, cancel := context.WithTimeout(s.hub.ctx, partTimeout)
+	defer cancel()
+	_ = s.strike(ctx, stay) // of a session that goes on elsewhere there is nothing left to do
+}
+
+// strikeStrays tries all, and keeps those that could not be struck.
+func (s *Seating) strikeStrays(ctx context.Context) error {
+	var kept []event.Stay
+	var failed error
+	for _, stray := range s.tenure.strays {
+		if err := s.hub.store.Leave(ctx, s.tenure.Tenancy, stray.Room, stray.Number); err != nil {
+			kept, failed = append(kept, stray), err
+		}
+	}
+	s.tenure.strays = kept
+	return failed
 }
 
 // partTimeout bounds telling the store of a connection's end. Without that word the loss
@@ -125,8 +152,8 @@ func (s *Seating) part(ctx context.Context, left bool) {
 
 // restore writes the record again, which the store may have lost.
 func (s *Seating) restore(ctx context.Context) {
-	if s.hub.Ready() != nil {
-		return // the store is away; it is tried again when that is back, if it has lost anything
+	if s.tenure == nil || !s.tenure.recorded || s.hub.Ready() != nil {
+		return // while the store is away it loses nothing; if it has, an epoch ends when it is back
 	}
 	err := s.hub.store.Restore(ctx, s.record())
 	switch {
@@ -135,61 +162,4 @@ func (s *Seating) restore(ctx context.Context) {
 	case err != nil:
 		s.hub.options.Logger.Debug("could not restore a session's record", "error", err)
 	}
-}
-
-// tenants are the members whose sessions have a record, by the digest of its private id:
-// whom the word of a claim may concern.
-type tenants struct {
-	mu       sync.Mutex
-	byDigest map[string]tenant
-}
-
-type tenant struct {
-	seating    *Seating
-	generation uint64 // under which it holds the session
-}
-
-func (t *tenants) init() { t.byDigest = make(map[string]tenant) }
-
-// add makes a member the holder of its session here. A former one is closed: its client
-// is on the new connection.
-func (t *tenants) add(s *Seating) {
-	digest := event.DigestPID(s.tenure.PID)
-	t.mu.Lock()
-	former := t.byDigest[digest].seating
-	t.byDigest[digest] = tenant{s, s.tenure.Generation}
-	t.mu.Unlock()
-	if former != nil {
-		former.member.Close(reasonClaimed)
-	}
-}
-
-func (t *tenants) remove(s *Seating) {
-	digest := event.DigestPID(s.tenure.PID)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.byDigest[digest].seating == s {
-		delete(t.byDigest, digest)
-	}
-}
-
-// claimed closes the member that holds a session under a lower generation.
-func (t *tenants) claimed(claimed event.Claimed) {
-	t.mu.Lock()
-	holder := t.byDigest[claimed.Digest]
-	t.mu.Unlock()
-	if holder.seating != nil && holder.generation < claimed.Generation {
-		holder.seating.member.Close(reasonClaimed)
-	}
-}
-
-// list is all of them.
-func (t *tenants) list() []*Seating {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	all := make([]*Seating, 0, len(t.byDigest))
-	for _, holder := range t.byDigest {
-		all = append(all, holder.seating)
-	}
-	return all
 }

@@ -40,10 +40,11 @@ type seat struct {
 	after event.Position
 	past  string // the epoch before after's, all of which is older; empty for none
 
-	// Where the member's stay in the room began, and which of its joins that was. Owned by
-	// the request under way.
-	joined event.Position
-	number uint64
+	// Owned by the request under way: where the member's stay in the room began, up to where
+	// it has read the room at least, and the number of its latest join of it.
+	joined  event.Position
+	reached event.Position
+	number  uint64
 }
 
 // wants reports whether the event is news to the seat's holder.

@@ -27,6 +27,7 @@ type record struct {
 	event.Tenancy
 	stays   map[event.Room]event.Stay
 	written time.Time
+	epoch   string    // of the last write
 	gone    time.Time // when the connection was seen to be lost, zero otherwise
 	deadline
 }
@@ -49,8 +50,9 @@ func (m *records) find(pid string, now time.Time) *record {
 	return m.byPID[pid]
 }
 
-// keep writes a record, making it if there is none, and adds a stay if there is one.
-func (m *records) keep(kept event.Record, entered *event.Stay, now time.Time) error {
+// keep writes a record, making it if there is none, and begins a stay if there is one; that
+// of the same or a later number which is there is put in its place.
+func (m *records) keep(kept event.Record, entered *event.Stay, epoch string, now time.Time) error {
 	r := m.find(kept.PID, now)
 	switch {
 	case r == nil:
@@ -61,14 +63,17 @@ func (m *records) keep(kept event.Record, entered *event.Stay, now time.Time) er
 		r.gone = time.Time{}
 		clear(r.stays) // they are all named, by the one who holds the session
 	}
-	r.Tenancy, r.written = kept.Tenancy, now
+	r.Tenancy, r.written, r.epoch = kept.Tenancy, now, epoch
 	for _, stay := range kept.Stays {
-		r.stays[stay.Room] = stay
+		if r.stays[stay.Room].Number <= stay.Number { // a later one is no news that came late
+			r.stays[stay.Room] = stay
+		}
 	}
 	if entered != nil {
-		if _, there := r.stays[entered.Room]; !there {
-			r.stays[entered.Room] = *entered
+		if stay, there := r.stays[entered.Room]; there && stay.Number >= entered.Number {
+			*entered = stay
 		}
+		r.stays[entered.Room] = *entered
 	}
 	m.linger(r, now)
 	return nil
@@ -93,7 +98,7 @@ func (m *records) linger(r *record, now time.Time) {
 	}
 }
 
-func (m *records) leave(tenancy event.Tenancy, room event.Room, now time.Time) error {
+func (m *records) leave(tenancy event.Tenancy, room event.Room, number uint64, now time.Time) error {
 	r := m.find(tenancy.PID, now)
 	switch {
 	case r == nil:
@@ -101,7 +106,9 @@ func (m *records) leave(tenancy event.Tenancy, room event.Room, now time.Time) e
 	case r.Generation > tenancy.Generation:
 		return event.ErrStaleTenancy
 	}
-	delete(r.stays, room)
+	if r.stays[room].Number <= number {
+		delete(r.stays, room)
+	}
 	m.linger(r, now)
 	return nil
 }
@@ -120,9 +127,9 @@ func (m *records) part(tenancy event.Tenancy, keep time.Duration, now time.Time)
 	}
 }
 
-func (m *records) claim(claim event.Claim, now time.Time) (event.Record, error) {
+func (m *records) claim(claim event.Claim, epoch string, now time.Time) (event.Record, error) {
 	r := m.find(claim.PID, now)
-	if r == nil || r.Subject != claim.Subject || m.tooOld(r, claim.Window, now) {
+	if r == nil || r.Subject != claim.Subject || r.epoch != epoch || m.tooOld(r, claim.Window, now) {
 		return event.Record{}, event.ErrNoRecord
 	}
 	// As in Redis, so that nobody comes to rely on generations without gaps.

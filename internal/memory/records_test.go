@@ -97,7 +97,7 @@ func TestRecordsAreForgottenInTime(t *testing.T) {
 		if err := store.Restore(t.Context(), event.Record{Tenancy: held("restored")}); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Leave(t.Context(), held("left"), board); err != nil {
+		if err := store.Leave(t.Context(), held("left"), board, 0); err != nil {
 			t.Fatal(err)
 		}
 		if !claimable(t, store, "claimed") {

@@ -9,17 +9,18 @@ import (
 )
 
 // Enter notes that a session has joined room, in one record with the stays it has already,
-// and returns the top.
+// and returns the top at which it did.
 func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error) {
 	if err := permitted(ctx, record); err != nil {
 		return event.Top{}, fmt.Errorf("enter a room: %w", err)
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if err := s.bus.records.keep(record, &event.Stay{Room: room, Joined: s.bus.top, Number: number}, time.Now()); err != nil {
+	stay := event.Stay{Room: room, Joined: s.bus.top, Number: number}
+	if err := s.bus.records.keep(record, &stay, s.bus.top.Epoch, time.Now()); err != nil {
 		return event.Top{}, fmt.Errorf("enter a room: %w", err)
 	}
-	return s.bus.standing(), nil
+	return event.Top{Position: stay.Joined, Previous: s.bus.previous}, nil
 }
 
 // Restore writes a whole record again.
@@ -29,20 +30,21 @@ func (s *Store) Restore(ctx context.Context, record event.Record) error {
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if err := s.bus.records.keep(record, nil, time.Now()); err != nil {
+	if err := s.bus.records.keep(record, nil, s.bus.top.Epoch, time.Now()); err != nil {
 		return fmt.Errorf("restore a session's record: %w", err)
 	}
 	return nil
 }
 
-// Leave notes that a session has left room.
-func (s *Store) Leave(ctx context.Context, tenancy event.Tenancy, room event.Room) error {
+// Leave notes that a session has left room, which it had joined under that number or an
+// earlier one.
+func (s *Store) Leave(ctx context.Context, tenancy event.Tenancy, room event.Room, number uint64) error {
 	if err := permitted(ctx, tenancy); err != nil {
 		return fmt.Errorf("leave a room: %w", err)
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	if err := s.bus.records.leave(tenancy, room, time.Now()); err != nil {
+	if err := s.bus.records.leave(tenancy, room, number, time.Now()); err != nil {
 		return fmt.Errorf("leave a room: %w", err)
 	}
 	return nil
@@ -71,7 +73,7 @@ func (s *Store) Claim(ctx context.Context, claim event.Claim) (event.Record, eve
 	}
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
-	record, err := s.bus.records.claim(claim, time.Now())
+	record, err := s.bus.records.claim(claim, s.bus.top.Epoch, time.Now())
 	if err != nil {
 		return event.Record{}, event.Top{}, fmt.Errorf("claim a session: %w", err)
 	}

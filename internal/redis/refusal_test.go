@@ -242,7 +242,7 @@ func TestLeastPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := errors.Join(
-		store.Leave(t.Context(), claimed.Tenancy, room), store.Restore(t.Context(), claimed),
+		store.Leave(t.Context(), claimed.Tenancy, room, 0), store.Restore(t.Context(), claimed),
 		store.Part(t.Context(), claimed.Tenancy, false, time.Hour), store.Part(t.Context(), claimed.Tenancy, true, 0),
 	); err != nil {
 		t.Error(err)

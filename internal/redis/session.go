@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 )
 
 // Enter notes that a session has joined room, in one record with the stays it has already,
-// and returns the top. It may be repeated.
+// and returns the top at which it did. It may be repeated.
 func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error) {
 	top, err := s.keep(ctx, record, room.String(), number)
 	if err != nil {
@@ -34,11 +33,7 @@ func (s *Store) keep(ctx context.Context, record event.Record, room string, numb
 	if err := record.Check(); err != nil {
 		return event.Top{}, err
 	}
-	var suffix string
-	if number > 0 {
-		suffix = "." + strconv.FormatUint(number, 10)
-	}
-	args := []any{record.Generation, record.SID, record.Subject, record.Instance, room, suffix}
+	args := []any{record.Generation, record.SID, record.Subject, record.Instance, room, number}
 	for _, stay := range record.Stays {
 		args = append(args, stay.Room.String(), stay.Entered().String())
 	}
@@ -52,12 +47,13 @@ func (s *Store) keep(ctx context.Context, record event.Record, room string, numb
 	return readTop(result), result.err
 }
 
-// Leave notes that a session has left room. It may be repeated.
-func (s *Store) Leave(ctx context.Context, tenancy event.Tenancy, room event.Room) error {
+// Leave notes that a session has left room, which it had joined under that number or an
+// earlier one. It may be repeated.
+func (s *Store) Leave(ctx context.Context, tenancy event.Tenancy, room event.Room, number uint64) error {
 	err := tenancy.Check()
 	if err == nil {
 		var result *reply
-		result, err = s.run(ctx, s.scripts.leave, s.keys.session(tenancy.PID), tenancy.Generation, room.String())
+		result, err = s.run(ctx, s.scripts.leave, s.keys.session(tenancy.PID), tenancy.Generation, room.String(), number)
 		if err == nil && result.text() == "stale" {
 			err = event.ErrStaleTenancy
 		}

@@ -80,7 +80,7 @@ func (s suite) concurrentClaims(t *testing.T) {
 	var want []event.Claimed
 	for i, record := range claimed {
 		want = append(want, event.Claimed{Digest: event.DigestPID(held.PID), Generation: record.Generation})
-		err := stores[0].Leave(t.Context(), record.Tenancy, green)
+		err := stores[0].Leave(t.Context(), record.Tenancy, green, 0)
 		if i < claims-1 {
 			expectStale(t, "Leave", err)
 		} else if err != nil {

@@ -53,7 +53,7 @@ func ComeLate(t *testing.T, store Store) {
 	t.Helper()
 	record := event.Record{Tenancy: Lost()}
 	enter(t, store, record, red)
-	if err := store.Leave(t.Context(), record.Tenancy, red); err != nil {
+	if err := store.Leave(t.Context(), record.Tenancy, red, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Restore(t.Context(), record); err != nil {

@@ -87,57 +87,70 @@ func (s suite) stays(t *testing.T) {
 	inGreen := event.Stay{Room: green, Joined: enter(t, store, record, green)}
 	publisher.Publish(red, "")
 	enter(t, store, record, blue)
-	if err := store.Leave(t.Context(), first, blue); err != nil {
+	if err := store.Leave(t.Context(), first, blue, 0); err != nil {
 		t.Fatal(err)
 	}
 	second := claim(t, other, first, "two")
 	expectStays(t, second, inGreen, inRed)
 
 	inBlue := event.Stay{Room: blue, Joined: enter(t, other, second, blue)}
-	if err := other.Leave(t.Context(), second.Tenancy, red); err != nil {
+	if err := other.Leave(t.Context(), second.Tenancy, red, 0); err != nil {
 		t.Fatal(err)
 	}
 	third := claim(t, other, second.Tenancy, "two") // back on the same instance
 	expectStays(t, third, inBlue, inGreen)
 }
 
-// positions checks that a stay begins once: a later position would hide events that are
-// still on their way to the member.
+// positions checks that a stay begins once, however often its join is tried, and that of
+// all that is said of a room the word of its latest join counts, in whatever order it comes.
 func (s suite) positions(t *testing.T) {
 	store := s.open(t, Generous())()
 	publisher := NewPublisher(t, store, "p")
-	held := event.Record{Tenancy: newTenancy("p")}
-	joined := enter(t, store, held, red)
-	publisher.Publish(red, "")
-	enter(t, store, held, red)
-	claimed := claim(t, store, held.Tenancy, "one")
-	expectStays(t, claimed, event.Stay{Room: red, Joined: joined})
-
-	numbered := event.Stay{Room: green, Joined: top(t, store).Position, Number: 7}
-	for number := numbered.Number; number < 9; number++ { // the second is a repetition
-		if _, err := store.Enter(t.Context(), event.Record{Tenancy: claimed.Tenancy}, green, number); err != nil {
+	held := newTenancy("p")
+	enters := func(number uint64, stays ...event.Stay) event.Stay {
+		t.Helper()
+		publisher.Publish(red, "")
+		entered, err := store.Enter(t.Context(), event.Record{Tenancy: held, Stays: stays}, red, number)
+		if err != nil {
 			t.Fatal(err)
 		}
-		publisher.Publish(green, "")
+		return event.Stay{Room: red, Joined: entered.Position, Number: number}
 	}
-	claimed = claim(t, store, claimed.Tenancy, "one")
-	expectStays(t, claimed, numbered, event.Stay{Room: red, Joined: joined})
-	if err := store.Restore(t.Context(), claimed); err != nil {
+	holds := func(want ...event.Stay) {
+		t.Helper()
+		record := claim(t, store, held, "one")
+		held = record.Tenancy
+		expectStays(t, record, want...)
+	}
+	leaves := func(number uint64) {
+		t.Helper()
+		if err := store.Leave(t.Context(), held, red, number); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	fifth := enters(5)
+	if again := enters(5); again != fifth {
+		t.Errorf("the same join once more begins at %v, want %v", again, fifth)
+	}
+	holds(fifth)
+	seventh := enters(7)
+	if seventh.Joined == fifth.Joined {
+		t.Error("a later join does not begin another stay")
+	}
+	holds(seventh)
+	if late := enters(6); late.Joined != seventh.Joined {
+		t.Errorf("a join that was overtaken begins at %v, want %v", late.Joined, seventh.Joined)
+	}
+	if err := store.Restore(t.Context(), event.Record{Tenancy: held, Stays: []event.Stay{fifth}}); err != nil {
 		t.Fatal(err)
 	}
-	claimed = claim(t, store, claimed.Tenancy, "one")
-	expectStays(t, claimed, numbered, event.Stay{Room: red, Joined: joined})
-
-	for _, room := range []event.Room{green, red} {
-		if err := store.Leave(t.Context(), claimed.Tenancy, room); err != nil {
-			t.Fatal(err)
-		}
-	}
-	again := enter(t, store, event.Record{Tenancy: claimed.Tenancy}, red)
-	if again == joined {
-		t.Fatal("the top has not moved")
-	}
-	expectStays(t, claim(t, store, claimed.Tenancy, "one"), event.Stay{Room: red, Joined: again})
+	leaves(6)
+	holds(seventh)
+	inGreen := event.Stay{Room: green, Joined: seventh.Joined, Number: 8}
+	holds(inGreen, enters(9, inGreen))
+	leaves(9)
+	holds(inGreen)
 }
 
 // laterTenancy checks that a connection whose session was claimed can spoil nothing.
@@ -150,7 +163,7 @@ func (s suite) laterTenancy(t *testing.T) {
 
 	_, err := store.Enter(t.Context(), over, green, 0)
 	expectStale(t, "Enter", err)
-	expectStale(t, "Leave", store.Leave(t.Context(), over.Tenancy, red))
+	expectStale(t, "Leave", store.Leave(t.Context(), over.Tenancy, red, 0))
 	over.Stays = []event.Stay{{Room: blue, Joined: inRed.Joined}}
 	expectStale(t, "Restore", store.Restore(t.Context(), over))
 	for _, left := range []bool{true, false} {
@@ -233,7 +246,7 @@ func (s suite) part(t *testing.T) {
 
 	// Neither makes a record where there is none.
 	absent := newTenancy("absent")
-	if err := store.Leave(t.Context(), absent, red); err != nil {
+	if err := store.Leave(t.Context(), absent, red, 0); err != nil {
 		t.Error(err)
 	}
 	if err := store.Part(t.Context(), absent, false, long); err != nil {
@@ -280,7 +293,7 @@ func recordCalls(ctx context.Context, store Store) map[string]func() error {
 	held := newTenancy("late")
 	return map[string]func() error{
 		"Enter":   func() error { _, err := store.Enter(ctx, event.Record{Tenancy: held}, red, 0); return err },
-		"Leave":   func() error { return store.Leave(ctx, held, red) },
+		"Leave":   func() error { return store.Leave(ctx, held, red, 0) },
 		"Part":    func() error { return store.Part(ctx, held, true, 0) },
 		"Restore": func() error { return store.Restore(ctx, event.Record{Tenancy: held}) },
 		"Claim": func() error {

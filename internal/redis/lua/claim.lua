@@ -1,5 +1,5 @@
--- Gives a session to an instance, unless it was lost too long ago, and tells its former
--- one. A refused record is left as it is, and expires.
+-- Gives a session to an instance, unless it was lost too long ago or its record is of an
+-- epoch before, and tells its former one. A refused record is left as it is, and expires.
 --
 -- KEYS[1]  meta   KEYS[2]  room index   KEYS[3]  record   KEYS[4]  leases
 -- ARGV[1]  epoch to use if a new one begins
@@ -11,9 +11,11 @@
 --           generation, sid, then for each room: room, offset of the stay}
 
 local session, leases = KEYS[3], KEYS[4]
-local record = redis.call('HMGET', session, 'gen', 'sid', 'subject', 'instance', 'at', 'gone')
-local generation, sid, subject, owner, at, gone = unpack(record, 1, 6)
+local record = redis.call('HMGET', session, 'gen', 'sid', 'subject', 'instance', 'at', 'gone', 'epoch')
+local generation, sid, subject, owner, at, gone, epoch = unpack(record, 1, 7)
 if not generation or subject ~= ARGV[4] then return {} end
+local top = stand(ARGV[1])
+if epoch ~= top.epoch then return {} end
 
 -- A loss that was seen has its own time. Otherwise the owner's lease tells: the owner is
 -- alive, and the client is quicker to notice than it, or it crashed after its last
@@ -31,7 +33,6 @@ end
 
 -- Generations follow the clock so that one which a failover took back is not given out a
 -- second time: of two connections that both believe in it, neither would close.
-local top = stand(ARGV[1])
 generation = decimal(math.max(tonumber(generation) + 1, microseconds()))
 redis.call('HSET', session, 'gen', generation, 'instance', ARGV[5], 'at', decimal(now))
 redis.call('HDEL', session, 'gone')

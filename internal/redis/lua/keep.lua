@@ -8,9 +8,10 @@
 -- KEYS[1]  meta   KEYS[2]  room index   KEYS[3]  record
 -- ARGV[1]  epoch to use if a new one begins
 -- ARGV[2]  generation   ARGV[3]  sid   ARGV[4]  subject   ARGV[5]  instance
--- ARGV[6]  room to add at the top, or ''   ARGV[7]  what the offset of its stay ends in
+-- ARGV[6]  room to enter, or ''   ARGV[7]  number of that join
 -- ARGV[8] and on: in pairs, room of a stay and the offset from which on it is answered
--- Result   {'stale'}, or {'kept', epoch, sequence, previous epoch or '', its last sequence or 0}
+-- Result   {'stale'}, or {'kept', epoch and sequence at which the stay begins, or where the
+--           sequence stands, previous epoch or '', its last sequence or 0}
 
 local session, generation = KEYS[3], tonumber(ARGV[2])
 local before = held(session)
@@ -19,19 +20,32 @@ if before > generation then return {'stale'} end
 local top = stand(ARGV[1])
 local fields = {
   'gen', ARGV[2], 'sid', ARGV[3], 'subject', ARGV[4], 'instance', ARGV[5],
-  'at', decimal(milliseconds()),
+  'at', decimal(milliseconds()), 'epoch', top.epoch,
 }
+local named = {}
 for i = 8, #ARGV, 2 do
-  table.insert(fields, 'r:' .. ARGV[i])
-  table.insert(fields, ARGV[i + 1])
+  local field, stay = 'r:' .. ARGV[i], ARGV[i + 1]
+  local there = before == generation and redis.call('HGET', session, field)
+  named[field] = true
+  if not there or numbered(there) <= numbered(stay) then -- a later one is no news that came late
+    table.insert(fields, field)
+    table.insert(fields, stay)
+  end
 end
--- A room that is there keeps its position, even if this is only the second attempt after
--- an answer was lost: it is not known whether somebody sits there already, to whom what
--- came since then is still under way. Too early a position never doubles anything,
--- because recovery reads after whichever is later, it or the client's offset.
-if ARGV[6] ~= '' and redis.call('HEXISTS', session, 'r:' .. ARGV[6]) == 0 then
-  table.insert(fields, 'r:' .. ARGV[6])
-  table.insert(fields, top.epoch .. ':' .. decimal(top.seq) .. ARGV[7])
+-- A later join of the room begins another stay. The same one once more, because its answer
+-- was lost, is told the same beginning: recovery goes by what the record says, and must
+-- not find an earlier one there than the client was told. So is one that was overtaken.
+local begun = {epoch = top.epoch, seq = decimal(top.seq)}
+if ARGV[6] ~= '' then
+  local field, number = 'r:' .. ARGV[6], tonumber(ARGV[7])
+  local stay = before == generation and redis.call('HGET', session, field)
+  if stay and numbered(stay) >= number then
+    begun.epoch, begun.seq = string.match(stay, '^(.*):(%d+)')
+  else
+    named[field] = true
+    table.insert(fields, field)
+    table.insert(fields, begun.epoch .. ':' .. begun.seq .. (number > 0 and '.' .. ARGV[7] or ''))
+  end
 end
 
 -- One write, and the first: when memory is short Redis refuses it, and only it.
@@ -39,10 +53,6 @@ redis.call('HSET', session, unpack(fields))
 if before < generation then
   -- A lower generation is what a failover left of this session, or a former connection
   -- brought back; so are its other stays, and word of its end.
-  local named = {}
-  for i = 11, #fields, 2 do
-    named[fields[i]] = true
-  end
   for _, field in ipairs(redis.call('HKEYS', session)) do
     if field == 'gone' or string.sub(field, 1, 2) == 'r:' and not named[field] then
       redis.call('HDEL', session, field)
@@ -50,4 +60,4 @@ if before < generation then
   end
 end
 linger(session)
-return {'kept', top.epoch, decimal(top.seq), top.prev_epoch, top.prev_top}
+return {'kept', begun.epoch, begun.seq, top.prev_epoch, top.prev_top}

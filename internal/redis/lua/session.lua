@@ -4,6 +4,9 @@
 --   gen           generation of the tenancy that it belongs to
 --   sid, subject  the session's public id, and whose it is or ''
 --   instance      the instance that serves it
+--   epoch         the epoch of the last write but for a leave: whoever takes the sequence over
+--                 may not have the last of them, and a session must not be continued
+--                 without a room that it is in
 --   at            Redis time in milliseconds of the last write
 --   gone          Redis time in milliseconds at which the connection was seen to be lost;
 --                 absent while there is one, and after a crash, which nobody saw
@@ -18,6 +21,11 @@ local lifetime = 24 * 60 * 60 * 1000
 -- held is the generation of a record, 0 if there is none.
 local function held(session)
   return tonumber(redis.call('HGET', session, 'gen') or 0)
+end
+
+-- numbered is the number of a stay's join.
+local function numbered(stay)
+  return tonumber(string.match(stay, '%.(%d+)$') or 0)
 end
 
 -- linger renews the life of a record whose session has a connection. Another one keeps
