@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 
 // forTests are packages that only tests import.
 var forTests = []string{
-	"internal/redis/redistest", "internal/storetest",
+	"internal/logtest", "internal/redis/redistest", "internal/storetest",
 	"test/continuity", "test/faults", "test/harness",
 }
 

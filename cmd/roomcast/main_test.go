@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"net/http"
@@ -15,30 +14,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait of these tests; it says nothing about speed.
 const patience = 20 * time.Second
-
-// output is what a command has written so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(text []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(text)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
 
 // environment leaves of Roomcast's variables those set that are given as NAME, value, and
 // the working directory without a .env file.
@@ -61,7 +43,7 @@ func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	var out, err output
+	var out, err logtest.Journal
 	code = run(ctx, args, &out, &err)
 	if ctx.Err() != nil {
 		t.Errorf("roomcast %s did not end by itself", strings.Join(args, " "))
@@ -72,7 +54,7 @@ func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // running is a command that ends when it is told to.
 type running struct {
 	t              *testing.T
-	stdout, stderr output
+	stdout, stderr logtest.Journal
 	end            context.CancelFunc
 	code           chan int
 }

@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"github.com/roomcast/roomcast/internal/event"
 	"github.com/roomcast/roomcast/internal/gateway"
 	"github.com/roomcast/roomcast/internal/hub"
+	"github.com/roomcast/roomcast/internal/logtest"
 	"github.com/roomcast/roomcast/internal/memory"
 	"github.com/roomcast/roomcast/internal/session"
 )
@@ -33,7 +33,7 @@ type house struct {
 	hub     *hub.Hub
 	gateway *gateway.Gateway
 	members atomic.Int64 // seats taken, as the hub counts them
-	log     *journal
+	log     *logtest.Journal
 
 	publications int
 }
@@ -46,8 +46,8 @@ func open(t *testing.T, wrap func(hub.Store) hub.Store, change ...func(*hub.Opti
 	if wrap != nil {
 		store = wrap(store)
 	}
-	h := &house{t: t, log: &journal{}}
-	logger := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	h := &house{t: t, log: &logtest.Journal{}}
+	logger := h.log.Logger()
 	options := hub.Options{
 		Store: store, Instance: "i", Observer: counter{h}, Logger: logger,
 		// One worker: what one client was given is in the position of another's next answer.
@@ -204,21 +204,3 @@ func (counter) Resynced(string)            {}
 func (counter) Recovery(string)            {}
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// journal is a log that tests read.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(line []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(line)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"fmt"
 	"sort"
+	"testing"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
@@ -93,4 +94,50 @@ func (j *judge) find(room event.Room, number int) int {
 		}
 	}
 	return -1
+}
+
+// The judge must find what it is there to find.
+func TestTheJudgeOfSchedules(t *testing.T) {
+	room := newRoom(t, "w", "a")
+	at := func(sequence uint64) event.Position { return event.Position{Epoch: "e", Sequence: sequence} }
+	cases := map[string]struct {
+		got  []int // numbers; 0 is a RESYNC at 3
+		lost []uint64
+		good bool
+	}{
+		"all":                       {got: []int{2, 3, 4}, good: true},
+		"one missing":               {got: []int{2, 4}},
+		"the last missing":          {got: []int{2, 3}},
+		"twice":                     {got: []int{2, 2, 3, 4}},
+		"out of order":              {got: []int{3, 2, 4}},
+		"of another room":           {got: []int{2, 9}},
+		"excused":                   {got: []int{0, 4}, good: true},
+		"not excused after":         {got: []int{0}},
+		"doubled by a resync":       {got: []int{2, 0, 3, 4}},
+		"lost for all":              {got: []int{2, 4}, lost: []uint64{3}, good: true},
+		"lost, had, not told":       {got: []int{2, 3, 4}, lost: []uint64{3}},
+		"lost, had, told":           {got: []int{2, 3, 0, 4}, lost: []uint64{3}, good: true},
+		"lost at the end, not told": {got: []int{2, 3, 4}, lost: []uint64{4}},
+	}
+	for name, c := range cases {
+		j := judge{rooms: map[event.Room][]*modelPublication{}}
+		for n := uint64(1); n <= 4; n++ {
+			lost := false
+			for _, l := range c.lost {
+				lost = lost || l == n
+			}
+			j.rooms[room] = append(j.rooms[room], &modelPublication{number: int(n), at: at(n), lost: lost})
+		}
+		s := &segment{from: at(1)}
+		for _, n := range c.got {
+			e := entry{number: n, at: at(uint64(n))}
+			if n == 0 {
+				e.at = at(3)
+			}
+			s.got = append(s.got, e)
+		}
+		if err := j.check(room, s); (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

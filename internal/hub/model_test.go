@@ -2,20 +2,18 @@ package hub_test
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
 	"github.com/roomcast/roomcast/internal/hub"
+	"github.com/roomcast/roomcast/internal/logtest"
 	"github.com/roomcast/roomcast/internal/memory"
 )
 
@@ -101,7 +99,7 @@ type model struct {
 	numbers int
 	zombies []*modelLink // connections whose end the server has not seen yet
 	figures figures
-	log     modelLog
+	log     logtest.Journal // of all hubs
 }
 
 type modelHub struct {
@@ -110,18 +108,6 @@ type modelHub struct {
 	observed *counts
 	release  func() // of a bus that is held back
 	crashes  int
-}
-
-// modelLog is what the hubs of a schedule log.
-type modelLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *modelLog) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
 }
 
 func runModel(t *testing.T, kind modelKind, seed uint64) (total figures) {
@@ -135,7 +121,7 @@ func runModel(t *testing.T, kind modelKind, seed uint64) (total figures) {
 		m.check()
 		total = m.figures
 		if t.Failed() {
-			t.Log(m.log.text.String())
+			t.Log(m.log.String())
 		}
 	})
 	return total
@@ -167,7 +153,7 @@ func (m *model) startHub(n int) {
 	h.store = newFaultyStore(m.bus.Store())
 	h.hub, h.observed = startHub(m.t, string(rune('a'+n)), h.store, func(o *hub.Options) {
 		o.ReplayBytes, o.RecoveryWindow = 1<<20, time.Hour
-		o.Logger = slog.New(slog.NewTextHandler(&m.log, nil)).With("hub", n)
+		o.Logger = m.log.Logger().With("hub", n)
 	})
 	awaitReady(m.t, h.hub)
 }
@@ -367,105 +353,6 @@ func (m *model) askAgain() {
 	}
 }
 
-// loseAnswers has changes of records take effect and fail, or no more.
-func (m *model) loseAnswers() {
-	h, share := m.anyHub(), []float64{0, 0, 0.05, 0.3}[m.random.IntN(4)]
-	dice := rand.New(rand.NewPCG(m.random.Uint64(), 0))
-	var mu sync.Mutex
-	h.store.onWritten(func(string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if dice.Float64() < share {
-			return errors.New("connection reset")
-		}
-		return nil
-	})
-}
-
-func (m *model) anyHub() *modelHub { return m.hubs[m.random.IntN(len(m.hubs))] }
-
-// hole loses some of what an instance hears, or none from now on.
-func (m *model) hole() {
-	share := []float64{0, 0.1, 0.5, 1}[m.random.IntN(4)]
-	dice := rand.New(rand.NewPCG(m.random.Uint64(), 0)) // used in the hub's one reader
-	m.anyHub().store.lose(func(*event.Event) bool { return dice.Float64() < share })
-}
-
-func (m *model) lag() {
-	h := m.anyHub()
-	if h.release != nil {
-		h.release()
-		h.release = nil
-		return
-	}
-	h.release = h.store.holdBack(m.t)
-}
-
-// cutFeeds is CLIENT KILL TYPE pubsub: the embedded bus does it to followers that are slow.
-func (m *model) cutFeeds() { m.bus.CutOff() }
-
-// rest lets heartbeats pass.
-func (m *model) rest() { time.Sleep(time.Duration(m.random.IntN(12)) * time.Second) }
-
-// crash ends an instance without a word, and starts another in its place.
-func (m *model) crash() {
-	n := m.random.IntN(len(m.hubs))
-	h := m.hubs[n]
-	if h.crashes > 1 || h.release != nil {
-		return // each leaves goroutines of the bubble to wait for
-	}
-	h.crashes++
-	m.figures.repairs += sum(h.observed.repairs())
-	for _, c := range m.clients {
-		if c.link.hub == n {
-			c.link.Close("")
-			c.link.released = true // nobody is there to be told
-		}
-	}
-	for _, z := range m.zombies {
-		z.released = z.released || z.hub == n
-	}
-	h.hub.Stop()
-	m.startHub(n)
-}
-
-// restart is one with data.
-func (m *model) restart() { m.succeed(0) }
-
-// failover loses what was published last.
-func (m *model) failover() { m.succeed(m.random.IntN(20)) }
-
-func (m *model) succeed(lost int) {
-	top, err := m.bus.Store().Top(m.t.Context())
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	m.figures.takeovers++
-	kept := top.Sequence - min(uint64(lost), m.sinceEpoch(top))
-	m.judge.lose(kept)
-	m.bus.Succeed(kept)
-}
-
-// sinceEpoch is how many publications the present epoch has: what an epoch before kept is
-// not lost by this one.
-func (m *model) sinceEpoch(top event.Top) uint64 {
-	n := uint64(0)
-	for _, published := range m.judge.rooms {
-		for _, p := range published {
-			if p.at.Epoch == top.Epoch && !p.lost {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-func (m *model) wipe() {
-	m.figures.takeovers++
-	m.judge.lose(0)
-	m.bus.Wipe()
-}
-
 // settle ends all faults, lets everybody come back, and publishes once more to each room.
 func (m *model) settle() {
 	for _, h := range m.hubs {
@@ -543,50 +430,4 @@ func sum(counted map[string]int) (n int) {
 		n += c
 	}
 	return n
-}
-
-// The judge must find what it is there to find.
-func TestTheJudgeOfSchedules(t *testing.T) {
-	room := newRoom(t, "w", "a")
-	at := func(sequence uint64) event.Position { return event.Position{Epoch: "e", Sequence: sequence} }
-	cases := map[string]struct {
-		got  []int // numbers; 0 is a RESYNC at 3
-		lost []uint64
-		good bool
-	}{
-		"all":                       {got: []int{2, 3, 4}, good: true},
-		"one missing":               {got: []int{2, 4}},
-		"the last missing":          {got: []int{2, 3}},
-		"twice":                     {got: []int{2, 2, 3, 4}},
-		"out of order":              {got: []int{3, 2, 4}},
-		"of another room":           {got: []int{2, 9}},
-		"excused":                   {got: []int{0, 4}, good: true},
-		"not excused after":         {got: []int{0}},
-		"doubled by a resync":       {got: []int{2, 0, 3, 4}},
-		"lost for all":              {got: []int{2, 4}, lost: []uint64{3}, good: true},
-		"lost, had, not told":       {got: []int{2, 3, 4}, lost: []uint64{3}},
-		"lost, had, told":           {got: []int{2, 3, 0, 4}, lost: []uint64{3}, good: true},
-		"lost at the end, not told": {got: []int{2, 3, 4}, lost: []uint64{4}},
-	}
-	for name, c := range cases {
-		j := judge{rooms: map[event.Room][]*modelPublication{}}
-		for n := uint64(1); n <= 4; n++ {
-			lost := false
-			for _, l := range c.lost {
-				lost = lost || l == n
-			}
-			j.rooms[room] = append(j.rooms[room], &modelPublication{number: int(n), at: at(n), lost: lost})
-		}
-		s := &segment{from: at(1)}
-		for _, n := range c.got {
-			e := entry{number: n, at: at(uint64(n))}
-			if n == 0 {
-				e.at = at(3)
-			}
-			s.got = append(s.got, e)
-		}
-		if err := j.check(room, s); (err == nil) != c.good {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }

@@ -196,10 +196,7 @@ func (s *refusing) Leave(ctx context.Context, tenancy event.Tenancy, room event.
 func TestARecordOfAnEpochBeforeIsNotTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := newBus()
-		a, _ := startHub(t, "a", bus.Store())
-		b, _ := startHub(t, "b", bus.Store())
-		awaitReady(t, a)
-		awaitReady(t, b)
+		a, b := twoHubsOver(t, bus.Store(), bus.Store())
 		room := newRoom(t, "w", "a")
 		lost, kept := open(t, a, hub.Opening{}), open(t, b, hub.Opening{})
 		for _, v := range []*guest{lost, kept} {
@@ -248,10 +245,7 @@ func TestWritingARecordAgainClosesWhoHoldsItNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := newBus()
 		store := newFaultyStore(bus.Store())
-		a, _ := startHub(t, "a", store)
-		b, _ := startHub(t, "b", bus.Store())
-		awaitReady(t, a)
-		awaitReady(t, b)
+		a, b := twoHubsOver(t, store, bus.Store())
 		v := open(t, a, hub.Opening{})
 		join(t, v.seating, newRoom(t, "w", "a"), event.Position{})
 		synctest.Wait()
@@ -276,10 +270,7 @@ func TestAClaimThatWasOvertakenIsClosed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				bus := newBus()
 				store := newFaultyStore(bus.Store())
-				a, _ := startHub(t, "a", store)
-				b, _ := startHub(t, "b", bus.Store())
-				awaitReady(t, a)
-				awaitReady(t, b)
+				a, b := twoHubsOver(t, store, bus.Store())
 				room := newRoom(t, "w", "a")
 				v := open(t, b, hub.Opening{})
 				join(t, v.seating, room, event.Position{})

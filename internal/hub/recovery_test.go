@@ -118,8 +118,14 @@ func (v *guest) again(t *testing.T, h *hub.Hub) *guest {
 func twoHubs(t *testing.T, change ...func(*hub.Options)) (a, b *hub.Hub) {
 	t.Helper()
 	bus := newBus()
-	a, _ = startHub(t, "a", bus.Store(), change...)
-	b, _ = startHub(t, "b", bus.Store(), change...)
+	return twoHubsOver(t, bus.Store(), bus.Store(), change...)
+}
+
+// twoHubsOver are instances with stores of the same bus.
+func twoHubsOver(t *testing.T, forA, forB hub.Store, change ...func(*hub.Options)) (a, b *hub.Hub) {
+	t.Helper()
+	a, _ = startHub(t, "a", forA, change...)
+	b, _ = startHub(t, "b", forB, change...)
 	awaitReady(t, a)
 	awaitReady(t, b)
 	return a, b
@@ -434,10 +440,7 @@ func TestAChangeOfAClaimedSessionClosesItsFormerConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := newBus()
 		store := newFaultyStore(bus.Store())
-		a, _ := startHub(t, "a", store)
-		b, _ := startHub(t, "b", bus.Store())
-		awaitReady(t, a)
-		awaitReady(t, b)
+		a, b := twoHubsOver(t, store, bus.Store())
 		room := newRoom(t, "w", "a")
 		v := open(t, a, hub.Opening{})
 		join(t, v.seating, room, event.Position{})

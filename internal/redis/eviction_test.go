@@ -21,7 +21,7 @@ func TestEvictionPolicyIsWarnedOfOncePerProcess(t *testing.T) {
 			server := redistest.Start(t, "--maxmemory-policy", policy, "--maxmemory", limit)
 			store, log := openLogged(t, server.Addr())
 			ear, _ := storetest.Listen(t, store)
-			warnings := func() int { return log.count("level=WARN", "maxmemory_policy="+policy, "noeviction") }
+			warnings := func() int { return log.Count("level=WARN", "maxmemory_policy="+policy, "noeviction") }
 			await(t, "a warning", func() bool { return warnings() == 1 })
 			for kills := range 3 {
 				server.KillFeeds()
@@ -43,8 +43,8 @@ func TestNoEvictionIsNotWarnedOf(t *testing.T) {
 	server := redistest.Start(t, "--maxmemory", "100mb")
 	store, log := openLogged(t, server.Addr())
 	storetest.Listen(t, store)
-	await(t, "the policy to be seen", func() bool { return log.count("level=DEBUG", "maxmemory_policy=noeviction") == 1 })
-	if log.count("level=WARN") != 0 {
+	await(t, "the policy to be seen", func() bool { return log.Count("level=DEBUG", "maxmemory_policy=noeviction") == 1 })
+	if log.Count("level=WARN") != 0 {
 		t.Errorf("the log says:\n%s", log)
 	}
 }

@@ -166,7 +166,7 @@ func TestServerBecomesReplica(t *testing.T) {
 			t.Errorf("Publish on a replica: %v, want the deadline and READONLY", err)
 		}
 	}
-	if lines := log.count("level=ERROR", "code=READONLY"); lines != 1 {
+	if lines := log.Count("level=ERROR", "code=READONLY"); lines != 1 {
 		t.Errorf("the refusals are logged as %d lines, want 1:\n%s", lines, log)
 	}
 	next, err := publishWithin(20*time.Second, elsewhere, "elsewhere")

@@ -173,7 +173,7 @@ func TestKilledFeed(t *testing.T) {
 	server := redistest.Start(t)
 	store, log := openLogged(t, server.Addr())
 	ear, _ := storetest.Listen(t, store)
-	await(t, "the eviction policy to be seen, by a connection of its own maybe", func() bool { return log.count("maxmemory_policy") == 1 })
+	await(t, "the eviction policy to be seen, by a connection of its own maybe", func() bool { return log.Count("maxmemory_policy") == 1 })
 	publisher := storetest.NewPublisher(t, store, "p")
 	publisher.Publish(room, "")
 	ear.AwaitEvents(t, 1)

@@ -111,10 +111,10 @@ func TestRefusedPublications(t *testing.T) {
 				t.Errorf("Publish afterwards = %+v, %v, want the next sequence after %v", receipt, err, last)
 			}
 			publisher.Publish(room, "")
-			if lines := log.count("level=ERROR", "Redis refuses commands", "code="+refusal.code); lines != 1 {
+			if lines := log.Count("level=ERROR", "Redis refuses commands", "code="+refusal.code); lines != 1 {
 				t.Errorf("%d refusals are logged as %d lines, want 1:\n%s", tries, lines, log)
 			}
-			if lines := log.count("Redis accepts publications again"); lines != 1 {
+			if lines := log.Count("Redis accepts publications again"); lines != 1 {
 				t.Errorf("that it is over is logged as %d lines, want 1:\n%s", lines, log)
 			}
 		})
@@ -195,7 +195,7 @@ func TestRefusedConnections(t *testing.T) {
 			server.Do(rules...)
 			server.Do("CONFIG", "SET", "requirepass", secret)
 			store, log := openLogged(t, server.Addr(), refused.with)
-			redis.LogClient(log.logger())
+			redis.LogClient(log.Logger())
 			defer redis.LogClient(quiet())
 			ear, _ := storetest.Follow(t, store)
 			_, err := publishWithin(time.Minute, store, "refused")
@@ -206,7 +206,7 @@ func TestRefusedConnections(t *testing.T) {
 			if !strings.Contains(heard.Interrupted[0].Error(), refused.want) {
 				t.Errorf("the feed was refused with %v, want %s", heard.Interrupted[0], refused.want)
 			}
-			if log.count("level=ERROR", "Redis refuses commands", refused.want) != 1 {
+			if log.Count("level=ERROR", "Redis refuses commands", refused.want) != 1 {
 				t.Errorf("the log does not say %s in one line:\n%s", refused.want, log)
 			}
 			if text := log.String() + err.Error() + heard.Interrupted[0].Error(); strings.Contains(text, secret) {
@@ -248,8 +248,8 @@ func TestLeastPermissions(t *testing.T) {
 		t.Error(err)
 	}
 	ear.AwaitEcho(t, store, "echo")
-	await(t, "that the policy cannot be seen", func() bool { return log.count("level=DEBUG", "eviction policy") == 1 })
-	if log.count("level=WARN")+log.count("level=ERROR") != 0 {
+	await(t, "that the policy cannot be seen", func() bool { return log.Count("level=DEBUG", "eviction policy") == 1 })
+	if log.Count("level=WARN")+log.Count("level=ERROR") != 0 {
 		t.Errorf("the log complains:\n%s", log)
 	}
 }
