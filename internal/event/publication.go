@@ -98,6 +98,7 @@ func (r Range) Since(after uint64) Range {
 // Heartbeat tells where the sequence stood when an instance sent it.
 type Heartbeat struct {
 	Instance string
+	Sent     time.Duration // when, in whole microseconds of that instance's own clock
 	Position Position
 }
 

@@ -61,7 +61,7 @@ func (b *bus) Event(e *event.Event) {
 func (b *bus) Heartbeat(beat event.Heartbeat) {
 	h := (*Hub)(b)
 	if beat.Instance == h.name {
-		h.options.Observer.BusLag(h.health.heard())
+		h.options.Observer.BusLag(h.health.heard(beat.Sent, h.deafAfter()))
 	}
 	last := h.line.position()
 	switch {

@@ -24,6 +24,7 @@ const patience = 20 * time.Second
 // counts is an Observer that tests read.
 type counts struct {
 	rooms, members, delivered, dropped, resynced, foreign, malformed atomic.Int64
+	lag                                                              atomic.Int64 // the latest
 
 	mu         sync.Mutex
 	repaired   map[string]int // by cause
@@ -64,7 +65,7 @@ func (c *counts) RoomsChanged(delta int)   { c.rooms.Add(int64(delta)) }
 func (c *counts) MembersChanged(delta int) { c.members.Add(int64(delta)) }
 func (c *counts) Delivered(n int)          { c.delivered.Add(int64(n)) }
 func (c *counts) Dropped(_ string, n int)  { c.dropped.Add(int64(n)) }
-func (c *counts) BusLag(time.Duration)     {}
+func (c *counts) BusLag(lag time.Duration) { c.lag.Store(int64(lag)) }
 func (c *counts) Resynced(string)          { c.resynced.Add(1) }
 func (c *counts) Heard(origin string) {
 	switch origin {

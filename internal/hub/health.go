@@ -14,12 +14,14 @@ import (
 type health struct {
 	beatNow chan struct{} // asks for a heartbeat at once; capacity 1
 
+	since time.Time // what heartbeats are dated from
+
 	mu      sync.Mutex
-	sentAt  time.Time // of the last heartbeat sent
-	heardAt time.Time // of the last own heartbeat heard
+	heardAt time.Time // when an own heartbeat was last heard that had not taken too long
 }
 
-// missedBeats is how many heartbeats may be missed before the instance counts as deaf.
+// missedBeats is how many heartbeats may be missed before the instance counts as deaf, and
+// how many intervals one may take: whoever hears all, but late, must not count as ready.
 const missedBeats = 3
 
 func (t *health) wantBeat() {
@@ -29,18 +31,16 @@ func (t *health) wantBeat() {
 	}
 }
 
-func (t *health) sending() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sentAt = time.Now()
-}
-
 // heard notes an own heartbeat and returns how long it took.
-func (t *health) heard() time.Duration {
+func (t *health) heard(sent, longest time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.heardAt = time.Now()
-	return t.heardAt.Sub(t.sentAt)
+	now := time.Now()
+	took := now.Sub(t.since) - sent
+	if took <= longest {
+		t.heardAt = now
+	}
+	return took
 }
 
 var (
@@ -57,11 +57,14 @@ func (h *Hub) Ready() error {
 	if heardAt.IsZero() {
 		return fmt.Errorf("%w: %w", ErrUnavailable, errNeverHeard)
 	}
-	if silence := time.Since(heardAt); silence > missedBeats*h.options.HeartbeatInterval {
+	if silence := time.Since(heardAt); silence > h.deafAfter() {
 		return fmt.Errorf("%w: %w for %s", ErrUnavailable, errDeaf, silence.Round(time.Second))
 	}
 	return nil
 }
+
+// deafAfter is how long an instance counts as hearing without having heard itself.
+func (h *Hub) deafAfter() time.Duration { return missedBeats * h.options.HeartbeatInterval }
 
 // beat sends heartbeats until the hub stops.
 func (h *Hub) beat() {
@@ -87,10 +90,9 @@ func (h *Hub) beat() {
 }
 
 func (h *Hub) beatOnce() error {
-	ctx, cancel := context.WithTimeout(h.ctx, missedBeats*h.options.HeartbeatInterval)
+	ctx, cancel := context.WithTimeout(h.ctx, h.deafAfter())
 	defer cancel()
-	h.health.sending()
-	return h.store.Beat(ctx, h.name)
+	return h.store.Beat(ctx, h.name, time.Since(h.health.since))
 }
 
 // logBeat says when heartbeats begin to fail and when they work again, not each time.

@@ -1,7 +1,9 @@
 package hub_test
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +24,7 @@ func TestAHubIsReadyOnceItHearsItself(t *testing.T) {
 		if err := h.Ready(); !errors.Is(err, hub.ErrUnavailable) {
 			t.Errorf("before anything was heard: %v", err)
 		}
-		if err := store.Beat(t.Context(), "another"); err != nil {
+		if err := store.Beat(t.Context(), "another", 0); err != nil {
 			t.Fatal(err)
 		}
 		store.setDeaf(false)
@@ -48,6 +50,56 @@ func TestAHubIsReadyWithoutWaitingForTheFirstInterval(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// lateStore has everything heard so much later.
+type lateStore struct {
+	hub.Store
+	by time.Duration
+}
+
+// Follow implements hub.Store.
+func (s *lateStore) Follow(ctx context.Context, sink event.Sink) error {
+	heard := make(chan func(event.Sink), 8192)
+	var following sync.WaitGroup
+	defer following.Wait()
+	following.Go(func() { _ = s.Store.Follow(ctx, relay{newFaultyStore(s.Store), heard}) })
+	due := make(chan func(event.Sink), 8192)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case tell := <-heard:
+			time.AfterFunc(s.by, func() { due <- tell })
+		case tell := <-due:
+			tell(sink)
+		}
+	}
+}
+
+// An instance that hears its heartbeats one a second, but each a long time ago, would
+// confirm publications that its own members wait for.
+func TestAHubThatHearsLateIsNotReady(t *testing.T) {
+	for by, ready := range map[time.Duration]bool{2500 * time.Millisecond: true, 3500 * time.Millisecond: false} {
+		t.Run(by.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, observed := startHub(t, "a", &lateStore{newBus().Store(), by}, everySecond)
+				for range 40 {
+					time.Sleep(250 * time.Millisecond)
+					synctest.Wait()
+					if err := h.Ready(); !ready && err == nil {
+						t.Fatal("ready")
+					}
+				}
+				if err := h.Ready(); ready && err != nil {
+					t.Error(err)
+				}
+				if lag := time.Duration(observed.lag.Load()); lag != by {
+					t.Errorf("the lag is shown as %v", lag)
+				}
+			})
+		})
+	}
 }
 
 // A connection can look alive and bring nothing. Then the store takes publications, but

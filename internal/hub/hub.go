@@ -116,6 +116,7 @@ func New(options Options) *Hub {
 	h.desk.ctx = h.ctx
 	h.line.known = make(chan struct{})
 	h.health.beatNow = make(chan struct{}, 1)
+	h.health.since = time.Now()
 	for i := range options.Workers {
 		h.workers = append(h.workers, newWorker(h, i))
 	}

@@ -207,7 +207,7 @@ func (h *Hub) awaitStart(ctx context.Context) error {
 // awaitHearing waits until the channel was heard up to a sequence, for no longer than it
 // takes to know that this instance is deaf: a clerk who waits serves nobody else.
 func (h *Hub) awaitHearing(ctx context.Context, sequence uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, missedBeats*h.options.HeartbeatInterval)
+	ctx, cancel := context.WithTimeout(ctx, h.deafAfter())
 	defer cancel()
 	return h.line.await(ctx, sequence)
 }

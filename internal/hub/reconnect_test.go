@@ -277,7 +277,7 @@ func (v *visitor) settle(t *testing.T, bus *memory.Store, published *sync.Map) {
 	})
 	for _, room := range v.rooms {
 		await(t, "a visitor has all of "+room.String(), func() bool {
-			if err := bus.Beat(t.Context(), "another"); err != nil { // the last ones may have been lost
+			if err := bus.Beat(t.Context(), "another", 0); err != nil { // the last ones may have been lost
 				t.Fatal(err)
 			}
 			return v.session.knows(room).Sequence >= newest[room]

@@ -69,7 +69,7 @@ func (s *scene) due(room event.Room, what string) {
 
 func (s *scene) beat(t *testing.T) {
 	t.Helper()
-	if err := s.bus.Beat(t.Context(), "another"); err != nil {
+	if err := s.bus.Beat(t.Context(), "another", 0); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()

@@ -22,8 +22,9 @@ type Store interface {
 	Publish(ctx context.Context, publication event.Publication) (event.Receipt, error)
 	// Beat sends a heartbeat with the current top on the channel, consuming no sequence,
 	// and renews the instance's lease: until it is five seconds old, the sessions whose
-	// records name the instance count as connected.
-	Beat(ctx context.Context, instance string) error
+	// records name the instance count as connected. When it was sent, by the instance's own
+	// clock and not negative, is told with it.
+	Beat(ctx context.Context, instance string, sent time.Duration) error
 	// Top reads where the sequence stands.
 	Top(ctx context.Context) (event.Top, error)
 	// Changed returns those of rooms that had a publication after the sequence, or about

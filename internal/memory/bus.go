@@ -95,11 +95,11 @@ func (b *Bus) publish(publication event.Publication, now time.Time) (event.Recei
 	return event.Receipt{Position: b.top}, nil
 }
 
-func (b *Bus) beat(instance string, now time.Time) {
+func (b *Bus) beat(instance string, sent time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.records.renew(instance, now)
-	b.tell(notice{beat: event.Heartbeat{Instance: instance, Position: b.top}})
+	b.tell(notice{beat: event.Heartbeat{Instance: instance, Sent: sent, Position: b.top}})
 }
 
 // tell queues a notice for every follower, all in the same order. It is called under mu

@@ -34,7 +34,7 @@ func suffer(t *testing.T, store *Store, loss storetest.Loss) {
 	}
 	steps := []step{
 		{loss.Written, func() error { return store.Restore(t.Context(), event.Record{Tenancy: lost}) }},
-		{loss.Renewed, func() error { return store.Beat(t.Context(), lost.Instance) }},
+		{loss.Renewed, func() error { return store.Beat(t.Context(), lost.Instance, 0) }},
 		{loss.Parted, func() error {
 			if err := store.Part(t.Context(), lost, false, storetest.LongWindow); err != nil || !loss.Late {
 				return err
@@ -120,7 +120,7 @@ func TestLeasesAreForgottenInTime(t *testing.T) {
 		store := newTestBus().Store()
 		for i, pause := range []time.Duration{0, time.Hour, 23 * time.Hour} {
 			time.Sleep(pause)
-			if err := store.Beat(t.Context(), "i"+strconv.Itoa(i)); err != nil {
+			if err := store.Beat(t.Context(), "i"+strconv.Itoa(i), 0); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -70,14 +70,14 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 
 // Beat sends a heartbeat with the current top to all followers and renews the instance's
 // lease.
-func (s *Store) Beat(ctx context.Context, instance string) error {
+func (s *Store) Beat(ctx context.Context, instance string, sent time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
 	if err := event.CheckID("instance", instance); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	s.bus.beat(instance, time.Now())
+	s.bus.beat(instance, sent.Truncate(time.Microsecond), time.Now())
 	return nil
 }
 

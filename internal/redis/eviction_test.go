@@ -91,7 +91,7 @@ func TestDroppedKeys(t *testing.T) {
 			if _, err := claim(d.store); !errors.Is(err, event.ErrNoRecord) {
 				t.Errorf("Claim without a lease: %v, want ErrNoRecord", err)
 			}
-			if err := d.store.Beat(t.Context(), tenancy.Instance); err != nil {
+			if err := d.store.Beat(t.Context(), tenancy.Instance, 0); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := claim(d.store); err != nil {
@@ -104,7 +104,7 @@ func TestDroppedKeys(t *testing.T) {
 			d.store = open(t, d.server.Addr(), channel, storetest.Generous())
 			d.publisher = storetest.NewPublisher(t, d.store, "p")
 			enter(t, d.store, event.Record{Tenancy: tenancy}, room)
-			if err := d.store.Beat(t.Context(), tenancy.Instance); err != nil {
+			if err := d.store.Beat(t.Context(), tenancy.Instance, 0); err != nil {
 				t.Fatal(err)
 			}
 			d.first = d.publisher.Publish(room, "")

@@ -62,7 +62,7 @@ func TestFailover(t *testing.T) {
 	has(t, master, next.Position)
 	sentinel.Do("SENTINEL", "FAILOVER", "main")
 	await(t, "both feeds to be at the new master", func() bool {
-		_, _ = store.Beat(t.Context(), "one"), other.Beat(t.Context(), "two")
+		_, _ = store.Beat(t.Context(), "one", 0), other.Beat(t.Context(), "two", 0)
 		return master.Feeds(channel) == 2
 	})
 	expectMoved(t, next.Position, ears, store, other)
@@ -90,7 +90,7 @@ func expectMoved(t *testing.T, last event.Position, ears []*storetest.Ear, store
 	for i, ear := range ears {
 		echo := fmt.Sprintf("echo-%d-%d", i, last.Sequence)
 		await(t, "the feed to hear the new master", func() bool {
-			_ = stores[i].Beat(t.Context(), echo)
+			_ = stores[i].Beat(t.Context(), echo, 0)
 			return slices.Contains(ear.Heard().Heartbeats, event.Heartbeat{Instance: echo, Position: receipt.Position})
 		})
 	}
@@ -149,7 +149,7 @@ func TestServerBecomesReplica(t *testing.T) {
 	store, log := openLogged(t, server.Addr())
 	ear := listen(t, store)
 	last := storetest.NewPublisher(t, store, "p").Publish(room, "")
-	if err := store.Beat(t.Context(), "before"); err != nil {
+	if err := store.Beat(t.Context(), "before", 0); err != nil {
 		t.Fatal(err)
 	}
 	other.Follow(server)
@@ -158,7 +158,7 @@ func TestServerBecomesReplica(t *testing.T) {
 	server.Follow(other)
 
 	for range 2 {
-		if err := store.Beat(t.Context(), "replica"); err == nil || !strings.Contains(err.Error(), "READONLY") {
+		if err := store.Beat(t.Context(), "replica", 0); err == nil || !strings.Contains(err.Error(), "READONLY") {
 			t.Errorf("Beat on a replica: %v, want READONLY", err)
 		}
 		_, err := publishWithin(300*time.Millisecond, store, "refused")
@@ -197,7 +197,7 @@ func TestAnotherProcessHasCounted(t *testing.T) {
 	store := open(t, server.Addr(), channel, storetest.Generous())
 	publisher := storetest.NewPublisher(t, store, "p")
 	for name, next := range map[string]func() error{
-		"Heartbeat": func() error { return store.Beat(t.Context(), "one") },
+		"Heartbeat": func() error { return store.Beat(t.Context(), "one", 0) },
 		"Publish":   func() error { _, err := publishWithin(20*time.Second, store, "next"); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,8 +224,8 @@ func TestFeedOfAnotherServer(t *testing.T) {
 	address.redirect(moved.Addr())
 	server.Do("CLIENT", "KILL", "TYPE", "normal")
 	await(t, "the feed to move", func() bool {
-		_ = store.Beat(t.Context(), "here")
-		_ = left.Beat(t.Context(), "there") // so that the feed never falls silent
+		_ = store.Beat(t.Context(), "here", 0)
+		_ = left.Beat(t.Context(), "there", 0) // so that the feed never falls silent
 		return ear.Heard().Subscribed == 2
 	})
 	if told := ear.Heard().Interrupted; len(told) != 1 || !strings.Contains(told[0].Error(), "another server") {

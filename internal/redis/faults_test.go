@@ -119,7 +119,7 @@ func TestRestartWithoutData(t *testing.T) {
 func TestFlushUnderOpenConnections(t *testing.T) {
 	for name, next := range map[string]func(*redis.Store) error{
 		"Publish": func(s *redis.Store) error { _, err := publishWithin(20*time.Second, s, "after"); return err },
-		"Beat":    func(s *redis.Store) error { return s.Beat(context.Background(), "i") },
+		"Beat":    func(s *redis.Store) error { return s.Beat(context.Background(), "i", 0) },
 		"Range": func(s *redis.Store) error {
 			_, err := s.Range(context.Background(), room, 0, 1)
 			return err

@@ -25,13 +25,13 @@ func TestMessagesOnTheWire(t *testing.T) {
 	publisher := storetest.NewPublisher(t, store, "p")
 	first := publisher.Publish(room, `{"ż":"\n"}`)
 	second := publisher.Publish(room, `{}`)
-	if err := store.Beat(t.Context(), "one"); err != nil {
+	if err := store.Beat(t.Context(), "one", 1500*time.Microsecond); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		fmt.Sprintf("P %d 0 %s w/a\n{\"ż\":\"\\n\"}", first.Sequence, first.Epoch),
 		fmt.Sprintf("P %d %d %s w/a\n{}", second.Sequence, first.Sequence, second.Epoch),
-		fmt.Sprintf("H one %s %d", second.Epoch, second.Sequence),
+		fmt.Sprintf("H one 1500 %s %d", second.Epoch, second.Sequence),
 	} {
 		got, err := raw.ReceiveMessage(t.Context())
 		if err != nil {

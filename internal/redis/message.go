@@ -3,8 +3,10 @@ package redis
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
@@ -70,15 +72,22 @@ func parsePublication(text string) (message, error) {
 
 // parseHeartbeat reads what heartbeat.lua wrote after "H ".
 func parseHeartbeat(text string) (message, error) {
-	var fields [3]string
+	var fields [4]string
 	if !split(text, fields[:]) || event.CheckID("instance", fields[0]) != nil {
 		return message{}, errHeartbeat
 	}
-	position, err := parsePosition(fields[1], fields[2])
+	const most = math.MaxInt64 / int64(time.Microsecond)
+	sent, err := strconv.ParseUint(fields[1], 10, 63)
+	if err != nil || sent > uint64(most) {
+		return message{}, errHeartbeat
+	}
+	position, err := parsePosition(fields[2], fields[3])
 	if err != nil {
 		return message{}, errHeartbeat
 	}
-	return message{beat: event.Heartbeat{Instance: fields[0], Position: position}}, nil
+	return message{beat: event.Heartbeat{
+		Instance: fields[0], Sent: time.Duration(sent) * time.Microsecond, Position: position,
+	}}, nil
 }
 
 // parseClaimed reads what claim.lua wrote after "C ".

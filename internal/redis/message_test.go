@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/roomcast/roomcast/internal/event"
@@ -20,8 +21,8 @@ func TestParse(t *testing.T) {
 	for text, want := range map[string]message{
 		"P 1790000000000002 1790000000000001 ab12cd34 w/a.b~c\n{\"n\":1}": delivery(1790000000000002, 1790000000000001, `{"n":1}`),
 		"P 7 0 ab12cd34 w/a.b~c\n{\"ż\":\"\n\"}":                          delivery(7, 0, "{\"ż\":\"\n\"}"),
-		"H one-1 ab12cd34 7":                        {beat: event.Heartbeat{Instance: "one-1", Position: event.Position{Epoch: "ab12cd34", Sequence: 7}}},
-		"C 92QNvpzXqYGSz29-GEVzeA 1790000000000003": {claimed: event.Claimed{Digest: "92QNvpzXqYGSz29-GEVzeA", Generation: 1790000000000003}},
+		"H one-1 1500 ab12cd34 7":                                         {beat: event.Heartbeat{Instance: "one-1", Sent: 1500 * time.Microsecond, Position: event.Position{Epoch: "ab12cd34", Sequence: 7}}},
+		"C 92QNvpzXqYGSz29-GEVzeA 1790000000000003":                       {claimed: event.Claimed{Digest: "92QNvpzXqYGSz29-GEVzeA", Generation: 1790000000000003}},
 
 		`{"appId":"a.b~c","workspaceId":"w","payload":{"event":"UPDATE_APP","payload":{"id":"a"},"userId":"u"}}`: foreign(
 			`{"event":"UPDATE_APP","workspaceId":"w","appId":"a.b~c","payload":{"id":"a"},"userId":"u"}`),
@@ -79,12 +80,16 @@ func TestParseRefuses(t *testing.T) {
 		"P 2 1 e w/a\n[]":                        object,
 		"P 2 1 e w/a\n{} ":                       object,
 		"H ":                                     beat,
-		"H i e":                                  beat,
-		"H i e 1 2":                              beat,
-		"H i e x":                                beat,
-		"H i  1":                                 beat,
-		"H  e 1":                                 beat,
-		"H i/j e 1":                              beat,
+		"H i 0 e":                                beat,
+		"H i e 1":                                beat,
+		"H i 0 e 1 2":                            beat,
+		"H i 0 e x":                              beat,
+		"H i 0  1":                               beat,
+		"H  0 e 1":                               beat,
+		"H i/j 0 e 1":                            beat,
+		"H i -1 e 1":                             beat,
+		"H i 1.5 e 1":                            beat,
+		"H i 9223372036854776 e 1":               beat,
 		"C ":                                     claimed,
 		"C 92QNvpzXqYGSz29-GEVzeA":               claimed,
 		"C 92QNvpzXqYGSz29-GEVzeA ":              claimed,
@@ -124,7 +129,7 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"P 1790000000000002 1790000000000001 ab12cd34 w/a\n{\"n\":1}",
-		"H one ab12cd34 7",
+		"H one 1500 ab12cd34 7",
 		"C 92QNvpzXqYGSz29-GEVzeA 1790000000000003", "C 92QNvpzXqYGSz29-GEVzeA 0", "C \n 18446744073709551616",
 		`{"appId":"a","workspaceId":"w","payload":{"event":"E","payload":{"id":"a"},"userId":"u"}}`,
 		`{"appId":"a","workspaceId":"w","payload":{"event":"\ud800","payload":1e999}}`,

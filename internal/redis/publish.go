@@ -42,13 +42,14 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 
 // Beat sends a heartbeat with the current top on the channel, consuming no sequence, and
 // renews the instance's lease. It is not repeated: the next one is due soon and tells more.
-func (s *Store) Beat(ctx context.Context, instance string) error {
+func (s *Store) Beat(ctx context.Context, instance string, sent time.Duration) error {
 	if err := event.CheckID("instance", instance); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	sent := s.echo.begin(instance)
-	err := s.scripts.heartbeat.Run(ctx, s.client, append(s.keys.channel(), s.keys.leases()), newEpoch(), s.channel, instance).Err()
-	s.echo.end(sent, err)
+	number := s.echo.begin(instance)
+	err := s.scripts.heartbeat.Run(ctx, s.client, append(s.keys.channel(), s.keys.leases()),
+		newEpoch(), s.channel, instance, sent.Microseconds()).Err()
+	s.echo.end(number, err)
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}

@@ -67,7 +67,7 @@ func TestLosses(t *testing.T) {
 			}
 			server.Do("HSET", session, "at", ago(loss.Written))
 			if loss.Renewed != storetest.Never {
-				if err := store.Beat(t.Context(), storetest.Lost().Instance); err != nil {
+				if err := store.Beat(t.Context(), storetest.Lost().Instance, 0); err != nil {
 					t.Fatal(err)
 				}
 				server.Do("ZADD", "{"+channel+"}:leases", "XX", ago(loss.Renewed), storetest.Lost().Instance)
@@ -123,12 +123,12 @@ func TestRecordsInRedis(t *testing.T) {
 	}
 	expectLife(t, server, record, event.RecordLife)
 
-	if err := store.Beat(t.Context(), "one"); err != nil {
+	if err := store.Beat(t.Context(), "one", 0); err != nil {
 		t.Fatal(err)
 	}
 	expectLife(t, server, leases, event.RecordLife)
 	server.Do("ZADD", leases, time.Now().Add(-25*time.Hour).UnixMilli(), "dead")
-	if err := store.Beat(t.Context(), "two"); err != nil {
+	if err := store.Beat(t.Context(), "two", 0); err != nil {
 		t.Fatal(err)
 	}
 	if kept := server.Do("ZRANGE", leases, 0, -1); !slices.Equal(kept.([]any), []any{"one", "two"}) {
@@ -146,13 +146,13 @@ func TestLeaseOfAPredecessor(t *testing.T) {
 	crashed := tenancy
 	crashed.Instance = "one.1a2b3c4d"
 	enter(t, store, event.Record{Tenancy: crashed}, room)
-	if err := store.Beat(t.Context(), crashed.Instance); err != nil {
+	if err := store.Beat(t.Context(), crashed.Instance, 0); err != nil {
 		t.Fatal(err)
 	}
 	anHourAgo := time.Now().Add(-time.Hour).UnixMilli()
 	server.Do("HSET", record, "at", anHourAgo)
 	server.Do("ZADD", leases, anHourAgo, crashed.Instance)
-	if err := store.Beat(t.Context(), "one.5e6f7g8h"); err != nil {
+	if err := store.Beat(t.Context(), "one.5e6f7g8h", 0); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := store.Claim(t.Context(), event.Claim{PID: pid, Subject: "u", Instance: "one.5e6f7g8h", Window: time.Minute})

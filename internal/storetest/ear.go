@@ -104,11 +104,14 @@ func (e *Ear) AwaitEvents(t testing.TB, n int) []*event.Event {
 	return e.Await(t, "events", func(h Heard) bool { return len(h.Events) >= n }).Events
 }
 
+// echoSent is when an echo says it was sent.
+const echoSent = 1500 * time.Microsecond
+
 // AwaitEcho sends a heartbeat under a name not used before and waits until it is heard:
 // everything published earlier has then been heard too, unless it is lost.
 func (e *Ear) AwaitEcho(t testing.TB, store Store, instance string) Heard {
 	t.Helper()
-	if err := store.Beat(t.Context(), instance); err != nil {
+	if err := store.Beat(t.Context(), instance, echoSent); err != nil {
 		t.Fatalf("Beat: %v", err)
 	}
 	return e.Await(t, "the heartbeat of "+instance, func(h Heard) bool {

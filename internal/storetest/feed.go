@@ -211,11 +211,11 @@ func (s suite) feed(t *testing.T) {
 		store, other := instance(), instance()
 		ear, _ := Listen(t, store)
 		start := top(t, store).Position
-		if beats := ear.AwaitEcho(t, store, "one").Heartbeats; beats[0] != (event.Heartbeat{Instance: "one", Position: start}) {
+		if beats := ear.AwaitEcho(t, store, "one").Heartbeats; beats[0] != (event.Heartbeat{Instance: "one", Sent: echoSent, Position: start}) {
 			t.Errorf("heard heartbeat %+v, want instance one at %v", beats[0], start)
 		}
 		published := NewPublisher(t, store, "p").Publish(red, "")
-		if beats := ear.AwaitEcho(t, other, "two").Heartbeats; beats[1] != (event.Heartbeat{Instance: "two", Position: published}) {
+		if beats := ear.AwaitEcho(t, other, "two").Heartbeats; beats[1] != (event.Heartbeat{Instance: "two", Sent: echoSent, Position: published}) {
 			t.Errorf("heard heartbeat %+v, want instance two at %v", beats[1], published)
 		}
 		if after := top(t, store).Position; after != published {
@@ -227,7 +227,7 @@ func (s suite) feed(t *testing.T) {
 				t.Errorf("heard a heartbeat of %s, want %s", last, name)
 			}
 		}
-		if err := store.Beat(t.Context(), "two words"); err == nil {
+		if err := store.Beat(t.Context(), "two words", 0); err == nil {
 			t.Error("an instance of two words was accepted, want an error")
 		}
 	})
@@ -262,7 +262,7 @@ func (s suite) context(t *testing.T) {
 			_, err := store.Publish(ctx, event.Publication{ID: "late", Remember: time.Minute, Room: red, Object: "{}"})
 			return err
 		},
-		"Beat":    func() error { return store.Beat(ctx, "i") },
+		"Beat":    func() error { return store.Beat(ctx, "i", 0) },
 		"Top":     func() error { _, err := store.Top(ctx); return err },
 		"Changed": func() error { _, err := store.Changed(ctx, []event.Room{red}, 0); return err },
 		"Range":   func() error { _, err := store.Range(ctx, red, 0, 1); return err },

@@ -81,7 +81,7 @@ func (l Loss) Check(t *testing.T, store Store) {
 	if _, _, err := store.Claim(t.Context(), wanted); err != nil {
 		t.Errorf("Claim of the session just claimed: %v", err)
 	}
-	if err := store.Beat(t.Context(), "two"); err != nil {
+	if err := store.Beat(t.Context(), "two", 0); err != nil {
 		t.Fatal(err)
 	}
 	wanted.Window = connectedOnly

@@ -198,7 +198,7 @@ func (s suite) earlierTenancy(t *testing.T) {
 	if err := store.Restore(t.Context(), event.Record{Tenancy: present, Stays: []event.Stay{inBlue}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Beat(t.Context(), present.Instance); err != nil {
+	if err := store.Beat(t.Context(), present.Instance, 0); err != nil {
 		t.Fatal(err)
 	}
 	connected := event.Claim{PID: present.PID, Subject: present.Subject, Instance: "two", Window: connectedOnly}

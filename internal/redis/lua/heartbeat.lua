@@ -3,6 +3,7 @@
 --
 -- KEYS[1]  meta   KEYS[2]  room index   KEYS[3]  leases
 -- ARGV[1]  epoch to use if a new one begins   ARGV[2]  channel   ARGV[3]  instance
+-- ARGV[4]  when it was sent, by the instance's own clock
 -- Result   number of subscribers of this node that it was sent to
 
 -- A server can become a replica and a master again under open connections.
@@ -18,4 +19,4 @@ if type(renewed) == 'table' and readonly(renewed) then return renewed end
 redis.pcall('ZREMRANGEBYSCORE', KEYS[3], '-inf', decimal(now - lifetime))
 redis.pcall('PEXPIRE', KEYS[3], lifetime)
 
-return redis.call('PUBLISH', ARGV[2], 'H ' .. ARGV[3] .. ' ' .. top.epoch .. ' ' .. decimal(top.seq))
+return redis.call('PUBLISH', ARGV[2], 'H ' .. ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. top.epoch .. ' ' .. decimal(top.seq))
