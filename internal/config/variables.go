@@ -89,7 +89,7 @@ func listenVariables() []spec {
 			whole(0, 65535, "", func(d *draft) *int { return &d.Listen.Port })),
 		row("ROOMCAST_HOST", "", "", "Interface to listen on; unset: all of them",
 			host(func(d *draft) *string { return &d.Listen.Host })),
-		row("ROOMCAST_ADMIN_ADDR", "", "", "Serve metrics and health on this address and no longer on `PORT`",
+		row("ROOMCAST_ADMIN_ADDR", "", "", "Serve `/metrics`, `/healthz` and `/readyz` on this address and no longer on `PORT`",
 			address(func(d *draft) *string { return &d.Listen.Admin })),
 	}
 }
@@ -153,7 +153,7 @@ func limitVariables() []spec {
 
 func continuityVariables() []spec {
 	return []spec{
-		row("ROOMCAST_RECOVERY", "on", "", "Let clients of Socket.IO 4.6 and later continue their session after a lost connection; their events then have an offset as extra last argument",
+		row("ROOMCAST_RECOVERY", "on", "", "Let clients of Socket.IO 4.6 and later continue their session after a lost connection; events to clients of 3.x and 4.x then have an offset as extra last argument",
 			onOff(func(d *draft) *bool { return &d.Recovery.On })),
 		row("ROOMCAST_RECOVERY_WINDOW", "2m", "duration", "How long after the loss a session can be continued",
 			duration(time.Second, 12*time.Hour, func(d *draft) *time.Duration { return &d.Recovery.Window })),

@@ -10,7 +10,7 @@ import (
 const MaxEpoch = 32
 
 // ErrBadPosition is returned for text that no Roomcast instance wrote as a position.
-var ErrBadPosition = errors.New("must be a position as an earlier answer gave it")
+var ErrBadPosition = errors.New("must be a position as an earlier answer or update gave it")
 
 // Position is a place in the channel's one sequence. Sequences of different epochs
 // cannot be compared. The zero Position stands for events outside the sequence.

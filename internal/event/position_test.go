@@ -49,7 +49,7 @@ func TestParsePositionHostile(t *testing.T) {
 			t.Errorf("%.60q is read %+v, %v", text, got, err)
 		}
 	}
-	const message = "must be a position as an earlier answer gave it"
+	const message = "must be a position as an earlier answer or update gave it"
 	if _, err := event.ParsePosition("x"); err == nil || err.Error() != message {
 		t.Errorf("error %v, want %q", err, message)
 	}

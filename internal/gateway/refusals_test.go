@@ -30,7 +30,7 @@ func TestRefusals(t *testing.T) {
 	const notObject, unreadable = "the first argument must be an object", "the first argument cannot be read"
 	const kinds = "event must be SUBSCRIBE or UNSUBSCRIBE"
 	const characters = "may hold only A-Z a-z 0-9 . _ ~ -"
-	const position = "payload.since: must be a position as an earlier answer gave it"
+	const position = "payload.since: must be a position as an earlier answer or update gave it"
 	subscribing := func(payload string) string { return `{"event":"SUBSCRIBE","payload":` + payload + `}` }
 	field := func(message string) string { return refusalOf("SUBSCRIBE", "invalid-field", message) }
 	sincePayload := func(since string) string { return subscribing(`{"workspaceId":"w","appId":"a","since":` + since + `}`) }

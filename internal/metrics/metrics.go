@@ -94,8 +94,9 @@ func (m *Metrics) Repaired(cause string) { m.hub.repaired.inc(cause) }
 func (m *Metrics) Resynced(cause string) { m.hub.resynced.inc(cause) }
 
 // Recovery counts a client that asked for the session of its lost connection: "recovered",
-// "unknown" for a session that there is not or that was lost too long ago, "too_much" for
-// one that missed more than is replayed, "unavailable" while the store cannot say.
+// "unknown" for a session that there is not or that was lost too long ago, "unanswered" for
+// one whose client does not know of a room that it is in, "too_much" for one that missed
+// more than is replayed, "unavailable" while the store cannot say.
 func (m *Metrics) Recovery(outcome string) { m.hub.recoveries.inc(outcome) }
 
 // Served counts an HTTP request and the time it took. Route is the template that

@@ -18,10 +18,19 @@ var clientModule []byte
 // socket.io.js and socket.io.min.js to load as a script, socket.io.esm.min.js to import as
 // a module.
 func Client() map[string]http.Handler {
-	script := newFile("socket.io.min.js", clientScript)
+	script := shared(newFile("socket.io.min.js", clientScript))
 	return map[string]http.Handler{
 		"socket.io.js":         script,
 		"socket.io.min.js":     script,
-		"socket.io.esm.min.js": newFile("socket.io.esm.min.js", clientModule),
+		"socket.io.esm.min.js": shared(newFile("socket.io.esm.min.js", clientModule)),
 	}
+}
+
+// shared lets a page of any origin read a file that is public anyway: browsers import a
+// module of another origin only then.
+func shared(f file) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		f.ServeHTTP(w, r)
+	})
 }

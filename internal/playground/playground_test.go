@@ -176,6 +176,9 @@ func TestClient(t *testing.T) {
 		if response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || !bytes.Equal([]byte(body), shipped) {
 			t.Errorf("%s: status %d, type %s, %d bytes", target, response.StatusCode, response.Header.Get("Content-Type"), len(body))
 		}
+		if allowed := response.Header.Get("Access-Control-Allow-Origin"); allowed != "*" {
+			t.Errorf("%s may be read by %q, want any page: or it could not import the module", target, allowed)
+		}
 		if response, _ = ask(t, client(), "GET", target, "If-None-Match: "+response.Header.Get("ETag")); response.StatusCode != 304 {
 			t.Errorf("%s known already: status %d", target, response.StatusCode)
 		}
