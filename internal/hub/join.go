@@ -22,7 +22,7 @@ func (s *Seating) join(ctx context.Context, room event.Room, since event.Positio
 	switch {
 	case taken != nil && since.IsZero():
 		s.answerAgain(taken, Outcome{}, reply)
-	case taken != nil && s.hub.line.within(since, taken.joined, taken.reached):
+	case taken != nil && s.hub.line.within(since, taken.from, taken.reached):
 		s.answerAgain(taken, Outcome{Recovered: true}, reply)
 	case taken == nil && len(s.taken) >= s.hub.options.RoomsPerMember:
 		s.refuse(ErrTooManyRooms, reply)
@@ -31,7 +31,7 @@ func (s *Seating) join(ctx context.Context, room event.Room, since event.Positio
 			s.refuse(err, reply)
 			return
 		}
-		if taken != nil && s.hub.nothingBetween(ctx, room, since, taken.joined) {
+		if taken != nil && s.hub.nothingBetween(ctx, room, since, taken.from) {
 			s.answerAgain(taken, Outcome{Recovered: true}, reply)
 			return
 		}
@@ -39,15 +39,16 @@ func (s *Seating) join(ctx context.Context, room event.Room, since event.Positio
 	}
 }
 
-// nothingBetween reports whether a room is known to have had nothing from a position to the
-// beginning of a stay. A client that asks again by habit, with the last it has got of a
-// quiet room, asks for no more than its stay.
-func (h *Hub) nothingBetween(ctx context.Context, room event.Room, since, joined event.Position) bool {
-	if since.Sequence > joined.Sequence {
+// nothingBetween reports whether a room is known to have had nothing from a position to
+// another, from which on a member was given the room. A client that asks again by habit,
+// with the last it has got of a quiet room, asks for no more than that. The histories are
+// not read for an epoch that nobody has heard of.
+func (h *Hub) nothingBetween(ctx context.Context, room event.Room, since, from event.Position) bool {
+	if since.Sequence > from.Sequence || !h.line.knows(since.Epoch) {
 		return false
 	}
 	found, err := h.histories.read(ctx, room, since.Sequence)
-	return err == nil && found.Top.Continues(since) && nextIn(found, since.Sequence) > joined.Sequence
+	return err == nil && found.Top.Continues(since) && nextIn(found, since.Sequence) > from.Sequence
 }
 
 // joinAnew begins a stay. A seat that the member has in the room, and asks for what was
@@ -64,14 +65,17 @@ func (s *Seating) joinAnew(ctx context.Context, room event.Room, since event.Pos
 	found, number, err := s.catchUp(ctx, room, number, since)
 	if err != nil {
 		if isNew {
-			s.abandon(event.Stay{Room: room, Number: number}) //nolint:contextcheck // that the request's context has ended is mostly why
+			if number > 0 {
+				s.abandon(event.Stay{Room: room, Number: number}) //nolint:contextcheck // that the request's context has ended is mostly why
+			}
 			s.giveUp(taken)
 		}
 		replies := s.refusal(err, reply)
 		s.post(func() { s.worker.open(s, 0, replies) })
 		return
 	}
-	taken.joined, taken.reached, taken.number = found.top.Position, found.top.Position, number
+	at := found.top.Position
+	taken.joined, taken.from, taken.reached, taken.number = at, at, at, number
 	replies := reply(Outcome{Position: found.top.Position, Recovered: found.proven})
 	s.post(func() { s.worker.admit(taken, number, found, replies) })
 }
@@ -128,6 +132,7 @@ type catchingUp struct {
 	top    event.Top
 	missed []*event.Event
 	proven bool
+	falls  uint64 // of the sequence, counted before the top was read; see line
 }
 
 // maxEpochs is how often a join begins again because an epoch has ended in the middle: no
@@ -135,7 +140,8 @@ type catchingUp struct {
 const maxEpochs = 3
 
 // catchUp notes the stay, which gives the top, and reads what the room had since. It returns
-// the number of the join, which is another than it was given if that had to begin again. The answer
+// the number of the join, which is another than it was given if that had to begin again, and
+// zero if it fails with nothing noted. The answer
 // to a member whose session can be continued waits until the channel was heard up to the
 // top: it carries that as the offset for all rooms, so nothing older may come after it.
 func (s *Seating) catchUp(ctx context.Context, room event.Room, number uint64, since event.Position) (catchingUp, uint64, error) {
@@ -143,11 +149,16 @@ func (s *Seating) catchUp(ctx context.Context, room event.Room, number uint64, s
 		return catchingUp{}, number, err
 	}
 	for range maxEpochs {
+		falls := s.hub.line.fallen()
 		top, err := s.enter(ctx, room, number)
+		if errors.Is(err, errNotAsked) {
+			return catchingUp{}, 0, err
+		}
 		if err != nil {
 			return catchingUp{}, number, err
 		}
 		found, err := s.hub.missedSince(ctx, room, since, top)
+		found.falls = falls
 		if errors.Is(err, errEpochEnded) {
 			number = s.nextJoin()
 			continue

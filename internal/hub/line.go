@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
@@ -19,8 +20,12 @@ type line struct {
 	// standing is the epoch that the store was last seen in, and what of the one before is
 	// good; known before anything of it is in an inbox.
 	standing event.Top
-	// epochs are those entered, oldest first; of the last keptEpochs.
-	epochs []string
+	// falls is how often the sequence has fallen back within an epoch: a place that was read
+	// before is not to be told from one that was given out since.
+	falls uint64
+	// epochs are those entered, oldest first; of the last keptEpochs. Replaced, never
+	// changed: each seat is compared with it for each event, until it has been joined anew.
+	epochs atomic.Pointer[[]string]
 	// waiting are those who want to know when it has come to a sequence: each answer to a
 	// client with offsets, for as long as the bus takes.
 	waiting map[chan struct{}]uint64
@@ -52,24 +57,50 @@ func (l *line) enter(top event.Top) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.standing = top
-	if len(l.epochs) == 0 || l.epochs[len(l.epochs)-1] != top.Epoch {
-		l.epochs = append(l.epochs, top.Epoch)
-		l.epochs = l.epochs[max(0, len(l.epochs)-keptEpochs):]
+	known := l.entered()
+	if len(known) > 0 && known[len(known)-1] == top.Epoch {
+		return
 	}
+	known = append(slices.Clone(known), top.Epoch)
+	known = known[max(0, len(known)-keptEpochs):]
+	l.epochs.Store(&known)
 }
 
-// lost reports whether a place is in a part of the sequence that the store has lost, with
-// where the store stands instead. A place in an epoch not heard of yet is not.
-func (l *line) lost(at event.Position) (instead event.Top, lost bool) {
+func (l *line) entered() []string {
+	if epochs := l.epochs.Load(); epochs != nil {
+		return *epochs
+	}
+	return nil
+}
+
+// fall notes that the sequence has fallen back to the top without another epoch.
+func (l *line) fall(top event.Top) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.standing = top
+	l.falls++
+}
+
+// fallen is the count of falls, to be taken before a top is read.
+func (l *line) fallen() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.falls
+}
+
+// lost reports whether a place, read after falls were counted, is in a part of the sequence
+// that the store has lost, with where the store stands instead. A place in an epoch not
+// heard of yet is not.
+func (l *line) lost(at event.Position, falls uint64) (instead event.Top, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch at.Epoch {
 	case l.standing.Epoch:
-		return l.standing, false
+		return l.standing, falls != l.falls
 	case l.standing.Previous.Epoch:
 		return l.standing, at.Sequence > l.standing.Previous.Sequence
 	}
-	return l.standing, slices.Contains(l.epochs, at.Epoch)
+	return l.standing, slices.Contains(l.entered(), at.Epoch)
 }
 
 // keptEpochs is of how many epochs the order is known. Each is a failover.
@@ -81,27 +112,32 @@ const keptEpochs = 16
 func (l *line) within(at, from, upTo event.Position) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known := at.Epoch == from.Epoch || at.Epoch == l.standing.Previous.Epoch || slices.Contains(l.epochs, at.Epoch)
-	if !known {
+	if at.Epoch != from.Epoch && !l.isKnown(at.Epoch) {
 		return false
 	}
-	return l.reach(at, from) && (l.reach(upTo, at) || l.reach(l.last, at))
+	return l.reaches(at, from) && (l.reaches(upTo, at) || l.reaches(l.last, at))
 }
 
-// reaches reports whether a place in the sequence is not before another.
-func (l *line) reaches(at, other event.Position) bool {
+// knows reports whether an epoch is one of the channel's.
+func (l *line) knows(epoch string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.reach(at, other)
+	return l.isKnown(epoch)
 }
 
-// reach is reaches, under mu. That sequences rise over epochs is only as true as the
-// clocks of the Redis processes; the order in which epochs were heard of is certain.
-func (l *line) reach(at, other event.Position) bool {
+func (l *line) isKnown(epoch string) bool {
+	return epoch == l.standing.Previous.Epoch || slices.Contains(l.entered(), epoch)
+}
+
+// reaches reports whether a place in the sequence is not before another. That sequences
+// rise over epochs is only as true as the clocks of the Redis processes; the order in which
+// epochs were heard of is certain.
+func (l *line) reaches(at, other event.Position) bool {
 	if at.Epoch == other.Epoch {
 		return at.Sequence >= other.Sequence
 	}
-	mine, others := slices.Index(l.epochs, at.Epoch), slices.Index(l.epochs, other.Epoch)
+	epochs := l.entered()
+	mine, others := slices.Index(epochs, at.Epoch), slices.Index(epochs, other.Epoch)
 	if mine < 0 || others < 0 {
 		return at.Sequence >= other.Sequence
 	}

@@ -125,7 +125,7 @@ func TestAnOldOffsetAnswersNoJoinOfANewSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := twoHubs(t)
 		room := newRoom(t, "w", "a")
-		at := event.Offset{Position: publish(t, a, room), Joins: 1 << 61}
+		at := event.Offset{Position: publish(t, a, room), Joins: 1 << 51}
 		v := open(t, a, hub.Opening{PID: "unknown", Offset: at})
 		synctest.Wait()
 		join(t, v.seating, room, event.Position{})
@@ -134,7 +134,7 @@ func TestAnOldOffsetAnswersNoJoinOfANewSession(t *testing.T) {
 			t.Error("recovered without the answer to its only join")
 		}
 		expect(t, &v.listener, "reply", "reply")
-		if offset := v.offset(t); !strings.HasSuffix(offset, "."+strconv.Itoa(1<<61+1)) {
+		if offset := v.offset(t); !strings.HasSuffix(offset, "."+strconv.Itoa(1<<51+1)) {
 			t.Errorf("the answer carries %q, want the count to go on from %d", offset, at.Joins)
 		}
 	})
@@ -162,4 +162,42 @@ func TestAnAnswerGivenAgainCountsLikeTheFirst(t *testing.T) {
 		}
 		expect(t, &v.again(t, b).listener, "reply")
 	})
+}
+
+// Cut twice among what follows the RESYNC of another room: the first part of it, which has
+// been got, still says which answers were.
+func TestASecondCutBehindAResyncIsContinued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, _ := startFaulty(t, newLargeBus(3).Store())
+		torn, whole := newRoom(t, "w", "torn"), newRoom(t, "w", "whole")
+		v := open(t, h, hub.Opening{})
+		join(t, v.seating, torn, event.Position{})
+		join(t, v.seating, whole, event.Position{})
+		synctest.Wait()
+		v.lose()
+		for range 5 {
+			publish(t, h, torn)
+		}
+		for range 3 {
+			publish(t, h, whole)
+		}
+		back := v.again(t, h)
+		for range 2 {
+			back.keepToFirstDelivery()
+			back.lose()
+			if back = back.again(t, h); !back.welcome().recovered {
+				t.Fatal("not continued")
+			}
+		}
+	})
+}
+
+// keepToFirstDelivery forgets what is behind the first event that is no RESYNC.
+func (v *guest) keepToFirstDelivery() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	first := slices.IndexFunc(v.events, func(e *event.Event) bool {
+		return !e.Position.IsZero() && !strings.HasPrefix(words(e), "RESYNC")
+	})
+	v.events = v.events[:first+1]
 }

@@ -173,6 +173,7 @@ type refusing struct {
 	hub.Store
 	mu      sync.Mutex
 	refuses bool
+	asked   int // to take a leave
 }
 
 func (s *refusing) refuse(refuses bool) {
@@ -184,6 +185,7 @@ func (s *refusing) refuse(refuses bool) {
 func (s *refusing) Leave(ctx context.Context, tenancy event.Tenancy, room event.Room, number uint64) error {
 	s.mu.Lock()
 	refuses := s.refuses
+	s.asked++
 	s.mu.Unlock()
 	if refuses {
 		return errors.New("connection reset")

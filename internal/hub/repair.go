@@ -51,6 +51,9 @@ func (h *Hub) repair(cause string) {
 		h.options.Logger.Warn("the sequence does not continue, rooms must reload",
 			"cause", cause, "heard", last.String(), "top", top.String())
 		r := rupture{top: top.Position, fell: top.Epoch == last.Epoch}
+		if r.fell {
+			h.line.fall(top)
+		}
 		for _, room := range h.directory.list() {
 			r.losses = append(r.losses, loss{room, "discontinuity"})
 		}

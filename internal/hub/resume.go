@@ -59,8 +59,8 @@ func (h *Hub) Open(member Member, opening Opening) *Seating {
 }
 
 // maxJoins is the highest number of a join that a client may bring: what is counted on from
-// there must not overflow.
-const maxJoins = 1 << 62
+// there must stay below 2^53, up to which the scripts in Redis count.
+const maxJoins = 1 << 52
 
 // begin gives the member a session of its own.
 func (s *Seating) begin(opening Opening, send func(welcome []*event.Event)) {
@@ -73,11 +73,15 @@ func (s *Seating) begin(opening Opening, send func(welcome []*event.Event)) {
 // make the client forget the session, which the next attempt may well find.
 func (s *Seating) resume(ctx context.Context, opening Opening) {
 	outcome, err := s.tryResume(ctx, opening)
-	if err != nil {
+	switch {
+	case errors.Is(err, event.ErrStaleTenancy):
+		outcome = recoveryUnreadable
+		s.member.Close(reasonClaimed)
+	case err != nil:
 		outcome = recoveryUnreadable
 		s.hub.options.Logger.Debug("a session cannot be read", "error", err)
 		s.member.Close("session unavailable")
-	} else if outcome != recovered {
+	case outcome != recovered:
 		s.begin(opening, func(welcome []*event.Event) {
 			s.post(func() { s.worker.open(s, 0, welcome) })
 		})
@@ -104,7 +108,11 @@ func (s *Seating) tryResume(ctx context.Context, opening Opening) (outcome strin
 	record, _, err := s.hub.store.Claim(ctx, event.Claim{
 		PID: opening.PID, Subject: opening.Subject, Instance: s.hub.name, Window: s.hub.options.RecoveryWindow,
 	})
-	overtaken := s.hub.tenants.end(digest)
+	if err == nil {
+		s.tenure = &tenure{Tenancy: record.Tenancy, recorded: true, joins: numbersFrom(opening.Offset)}
+		err = s.hub.tenants.add(s)
+	}
+	overtaken := s.hub.tenants.end(digest) // after add, or the word of a later claim could come in between
 	var invalid *event.InvalidID
 	switch {
 	case errors.Is(err, event.ErrNoRecord), errors.As(err, &invalid):
@@ -114,8 +122,6 @@ func (s *Seating) tryResume(ctx context.Context, opening Opening) (outcome strin
 	case overtaken > record.Generation:
 		return "", event.ErrStaleTenancy // the client is on a later connection
 	}
-	s.tenure = &tenure{Tenancy: record.Tenancy, recorded: true, joins: numbersFrom(opening.Offset)}
-	s.hub.tenants.add(s)
 	for _, stay := range record.Stays {
 		if !stay.Answered(opening.Offset) {
 			// With it the client does not know that it is in the room, nor from where on it
@@ -140,6 +146,7 @@ func (s *Seating) catchUpAll(ctx context.Context, record event.Record, opening O
 			s.worker.sit(taken)
 		}
 	})
+	falls := s.hub.line.fallen()
 	top, err := s.hub.tops.read(ctx, 0)
 	if err != nil {
 		return "", err
@@ -156,24 +163,47 @@ func (s *Seating) catchUpAll(ctx context.Context, record event.Record, opening O
 		if missed, err = s.restart(ctx, losses, missed, opening.Offset, top.Position); err != nil {
 			return "", err
 		}
+	} else {
+		keepJoins(missed, opening.Offset, record.Stays)
 	}
 	block := append(opening.Welcome(Admission{SID: record.SID, PID: record.PID, Recovered: true}), missed...)
 	for _, taken := range seats {
+		taken.from = taken.joined
+		if opening.Offset.Sequence > taken.from.Sequence {
+			taken.from = opening.Offset.Position
+		}
 		taken.reached = top.Position
 	}
 	joins := s.tenure.joins
 	s.post(func() {
-		if _, lost := s.hub.line.lost(top.Position); lost {
+		if _, lost := s.hub.line.lost(top.Position, falls); lost {
 			s.member.Close(reasonReload)
 			return
 		}
 		for _, taken := range seats {
-			taken.after, taken.past = top.Position, top.Previous.Epoch
+			taken.place(top)
 		}
 		s.answered = joins
 		s.worker.open(s, top.Sequence, block)
 	})
 	return recovered, nil
+}
+
+// keepJoins has missed events say which answers the client has got, as long as they are not
+// past the position of every one: it may be cut off again among them.
+func keepJoins(missed []*event.Event, offset event.Offset, stays []event.Stay) {
+	if offset.Joins == 0 {
+		return
+	}
+	var latest uint64
+	for _, stay := range stays {
+		latest = max(latest, stay.Joined.Sequence)
+	}
+	for n, e := range missed {
+		if e.Position.Sequence <= latest {
+			missed[n] = e.Carrying(event.Offset{Position: e.Position, Joins: offset.Joins}.String())
+		}
+	}
 }
 
 // dismiss gives a session up that was just claimed, and its seats.

@@ -89,6 +89,9 @@ type notice struct {
 
 // resync gives each member the RESYNCs of all its rooms at once.
 func (w *worker) resync(r rupture) {
+	if r.fell {
+		w.last = r.top // or the next offset would be in the lost part
+	}
 	notices := make(map[event.Room]notice, len(r.losses))
 	var members []*Seating
 	rooms := make(map[*Seating][]event.Room)
@@ -162,7 +165,7 @@ func (h *Hub) resyncAhead(last event.Position) {
 func (w *worker) resyncAhead(last event.Position) {
 	for name, room := range w.rooms {
 		for _, s := range room.seats {
-			instead, lost := w.hub.line.lost(s.after)
+			instead, lost := w.hub.line.lost(s.after, w.hub.line.fallen())
 			if !lost || w.hub.line.reaches(last, s.after) {
 				continue
 			}
@@ -171,6 +174,7 @@ func (w *worker) resyncAhead(last event.Position) {
 				continue
 			}
 			w.hub.options.Observer.Resynced("discontinuity")
+			s.after, s.past = instead.Position, instead.Previous.Epoch // it stands for what is filled in, too
 			w.giveEvents(s.seating, []*event.Event{newResync(name, instead.Position, "discontinuity")})
 		}
 	}

@@ -40,7 +40,7 @@ func (w *worker) unseat(s *seat) {
 // admit writes the answer to a join, the session's of that number, and what was missed, and
 // opens the gate.
 func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []*event.Event) {
-	if instead, lost := w.hub.line.lost(found.top.Position); lost {
+	if instead, lost := w.hub.line.lost(found.top.Position, found.falls); lost {
 		// The store has lost where it stood when it was asked.
 		if number > 0 {
 			joined.seating.member.Close(reasonReload) // its other rooms have to be told before
@@ -50,7 +50,7 @@ func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []
 		found.top = instead
 		found.missed = append(slices.Clip(found.missed), newResync(joined.room, instead.Position, "discontinuity"))
 	}
-	joined.after, joined.past = found.top.Position, found.top.Previous.Epoch
+	joined.place(found.top)
 	member := joined.seating
 	block := slices.Concat(replies, found.missed)
 	if number > 0 {
@@ -58,6 +58,15 @@ func (w *worker) admit(joined *seat, number uint64, found catchingUp, replies []
 		stampOffset(block, event.Offset{Position: found.top.Position, Joins: number})
 	}
 	w.open(member, found.top.Sequence, block)
+}
+
+// place notes up to where the seat's holder has the room, and drops from what is held for
+// it what that covers.
+func (s *seat) place(top event.Top) {
+	s.after, s.past = top.Position, top.Previous.Epoch
+	s.seating.held = slices.DeleteFunc(s.seating.held, func(e *event.Event) bool {
+		return e.Room == s.room && !s.wants(e)
+	})
 }
 
 // stampOffset gives the last event of a block the offset at which the client has all of
@@ -83,9 +92,8 @@ func (w *worker) open(member *Seating, upTo uint64, block []*event.Event) {
 	}
 	var before, after []*event.Event
 	for _, e := range member.held {
-		s := member.seatIn(e.Room)
 		switch {
-		case s == nil || !s.wants(e):
+		case !member.sits(e.Room):
 		case !e.Position.IsZero() && e.Position.Sequence <= upTo:
 			before = append(before, e)
 		default:
@@ -122,11 +130,6 @@ func (w *worker) reached(s *seat, heard event.Position) event.Position {
 	return at
 }
 
-func (s *Seating) seatIn(room event.Room) *seat {
-	for _, seat := range s.seats {
-		if seat.room == room {
-			return seat
-		}
-	}
-	return nil
+func (s *Seating) sits(room event.Room) bool {
+	return slices.ContainsFunc(s.seats, func(seat *seat) bool { return seat.room == room })
 }

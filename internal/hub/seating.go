@@ -59,8 +59,8 @@ type Reply func(Outcome) []*event.Event
 
 // Join asks for a seat in room and answers through reply. With a non-zero since, what the
 // room had after it comes right behind the reply; if that cannot be proven complete, a
-// RESYNC comes instead. Joining a room again is answered like the first time, and repeats
-// only what was before the stay in it. It returns ErrBusy, and does not call reply, when
+// RESYNC comes instead. Joining a room again is answered like the first time; with a
+// since from before the stay, everything after that comes again. It returns ErrBusy, and does not call reply, when
 // too many requests are waiting.
 func (s *Seating) Join(room event.Room, since event.Position, reply Reply) error {
 	return s.ask(func(ctx context.Context) { s.join(ctx, room, since, reply) })

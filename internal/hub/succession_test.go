@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -135,4 +136,112 @@ func TestASequenceThatFellResyncs(t *testing.T) {
 			})
 		})
 	}
+}
+
+// fall has the sequence stand lower than it was, in the same epoch, and the hub hear of it.
+func (s *fallen) fall(t *testing.T, store *faultyStore, from event.Position) (low event.Position) {
+	t.Helper()
+	low = event.Position{Epoch: from.Epoch, Sequence: from.Sequence - 1000}
+	s.mu.Lock()
+	s.top = event.Top{Position: low}
+	s.mu.Unlock()
+	store.inject(t, func(sink event.Sink) { sink.Heartbeat(event.Heartbeat{Instance: "b", Position: low}) })
+	synctest.Wait()
+	return low
+}
+
+func TestNoOffsetIsInThePartThatASequenceFellBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &fallen{Store: newBus().Store()}
+		h, _, store := startFaulty(t, bus)
+		room := newRoom(t, "w", "a")
+		v := open(t, h, hub.Opening{})
+		join(t, v.seating, room, event.Position{})
+		live := publish(t, h, room)
+		synctest.Wait()
+		low := bus.fall(t, store, live)
+		join(t, v.seating, room, event.Position{})
+		synctest.Wait()
+		if at, err := event.ParseOffset(v.offset(t)); err != nil || at.Sequence > low.Sequence {
+			t.Errorf("the offset is %s, and the sequence stands at %v", v.offset(t), low)
+		}
+	})
+}
+
+func TestAJoinDuringAFallIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &fallen{Store: newBus().Store()}
+		h, _, store := startFaulty(t, bus)
+		room, l := newRoom(t, "w", "a"), &listener{}
+		known := publish(t, h, room)
+		at := publish(t, h, room)
+		synctest.Wait()
+		release := store.blockReads("range")
+		if err := h.Admit(l).Join(room, known, replyTo(make(chan hub.Outcome, 1))); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		low := bus.fall(t, store, at)
+		release()
+		synctest.Wait()
+		again := event.Position{Epoch: low.Epoch, Sequence: low.Sequence + 1}
+		store.inject(t, func(sink event.Sink) {
+			sink.Event(event.NewDelivery(room, again, 0, `{"event":"UPDATE_APP"}`))
+		})
+		synctest.Wait()
+		if heard := l.heard(); !slices.Contains(heard, "RESYNC a") || !slices.Contains(heard, delivery(room, again)) {
+			t.Errorf("heard %q, want a RESYNC and %s", heard, delivery(room, again))
+		}
+	})
+}
+
+func TestAFallDuringTheJoinOfAnotherRoomIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &fallen{Store: newBus().Store()}
+		h, _, store := startFaulty(t, bus)
+		first, other, l := newRoom(t, "w", "first"), newRoom(t, "w", "other"), &listener{}
+		known := publish(t, h, other)
+		publish(t, h, other)
+		seating := h.Admit(l)
+		at := join(t, seating, first, event.Position{}).Position
+		synctest.Wait()
+		release := store.blockReads("range")
+		if err := seating.Join(other, known, replyTo(make(chan hub.Outcome, 1))); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		bus.fall(t, store, at)
+		release()
+		synctest.Wait()
+		if heard := l.heard(); !slices.Contains(heard, "RESYNC first") {
+			t.Errorf("heard %q, want a RESYNC of the first room", heard)
+		}
+	})
+}
+
+// Whoever has read ahead what a failover then lost is told so once, for all up to the top.
+func TestWhatIsLostAheadIsToldInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := newBus()
+		h, _, store := startFaulty(t, bus.Store())
+		room, l := newRoom(t, "w", "a"), &listener{}
+		known := publish(t, h, room)
+		synctest.Wait()
+		store.lose(everything)
+		publish(t, bus.Store(), room)
+		release := store.holdBack(t)
+		join(t, h.Admit(l), room, known)
+		bus.Succeed(known.Sequence)
+		publish(t, bus.Store(), room)
+		publish(t, bus.Store(), room)
+		release()
+		time.Sleep(10 * time.Second) // of the bubble: two heartbeats
+		synctest.Wait()
+		if places := l.sequences(); !slices.IsSorted(places) {
+			t.Errorf("heard %q at %v", l.heard(), places)
+		}
+		if heard := l.heard(); !slices.Contains(heard, "RESYNC a") {
+			t.Errorf("heard %q, want a RESYNC", heard)
+		}
+	})
 }

@@ -55,21 +55,22 @@ func (t *tenants) end(digest string) (highest uint64) {
 	return c.highest
 }
 
-// add makes a member the holder of its session here. Of two, the one with the lower
-// generation is closed: its client is on the other connection.
-func (t *tenants) add(s *Seating) {
-	digest, mine := event.DigestPID(s.tenure.PID), tenant{s, s.tenure.Generation}
+// add makes a member the holder of its session here, and closes the one before: its client
+// is on the other connection. It fails if that is under a higher generation.
+func (t *tenants) add(s *Seating) error {
+	digest := event.DigestPID(s.tenure.PID)
 	t.mu.Lock()
-	over := t.byDigest[digest]
-	if over.generation > mine.generation {
-		over = mine
-	} else {
-		t.byDigest[digest] = mine
+	before := t.byDigest[digest]
+	if before.generation > s.tenure.Generation {
+		t.mu.Unlock()
+		return event.ErrStaleTenancy
 	}
+	t.byDigest[digest] = tenant{s, s.tenure.Generation}
 	t.mu.Unlock()
-	if over.seating != nil {
-		over.seating.member.Close(reasonClaimed)
+	if before.seating != nil {
+		before.seating.member.Close(reasonClaimed)
 	}
+	return nil
 }
 
 func (t *tenants) remove(s *Seating) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,10 +17,16 @@ import (
 type tenure struct {
 	event.Tenancy // fixed once the member is admitted
 
-	joins    uint64       // number of the latest
-	recorded bool         // the store has, or may have, a record
-	strays   []event.Stay // that the record may name although there is no seat
+	joins    uint64 // number of the latest
+	recorded bool   // the store has, or may have, a record
+	// strays are the rooms that the record may name although there is no seat, with the
+	// number of the stay. Nothing enters while one cannot be struck, so there are no more of
+	// them than rooms that a member may be in, and one.
+	strays map[event.Room]uint64
 }
+
+// errNotAsked says that the store was not asked to note a stay.
+var errNotAsked = errors.New("a former stay cannot be struck")
 
 // reasonClaimed is why a connection ends whose session goes on elsewhere.
 const reasonClaimed = "session continued elsewhere"
@@ -78,11 +85,13 @@ func (s *Seating) enter(ctx context.Context, room event.Room, number uint64) (ev
 		return s.hub.tops.read(ctx, 0)
 	}
 	if err := s.strikeStrays(ctx); err != nil {
-		return event.Top{}, err
+		return event.Top{}, fmt.Errorf("%w: %w", errNotAsked, err)
 	}
 	if !s.tenure.recorded {
 		s.tenure.recorded = true
-		s.hub.tenants.add(s)
+		if err := s.hub.tenants.add(s); err != nil {
+			return event.Top{}, err
+		}
 	}
 	record := s.record()
 	record.Stays = slices.DeleteFunc(record.Stays, func(stay event.Stay) bool { return stay.Room == room })
@@ -97,7 +106,10 @@ func (s *Seating) strike(ctx context.Context, stay event.Stay) error {
 	if s.tenure == nil || !s.tenure.recorded {
 		return nil
 	}
-	s.tenure.strays = append(s.tenure.strays, stay)
+	if s.tenure.strays == nil {
+		s.tenure.strays = make(map[event.Room]uint64)
+	}
+	s.tenure.strays[stay.Room] = stay.Number // the highest yet
 	err := s.strikeStrays(ctx)
 	if errors.Is(err, event.ErrStaleTenancy) {
 		return err
@@ -112,17 +124,15 @@ func (s *Seating) abandon(stay event.Stay) {
 	_ = s.strike(ctx, stay) // of a session that goes on elsewhere there is nothing left to do
 }
 
-// strikeStrays tries all, and keeps those that could not be struck.
+// strikeStrays keeps what is left when one cannot be struck.
 func (s *Seating) strikeStrays(ctx context.Context) error {
-	var kept []event.Stay
-	var failed error
-	for _, stray := range s.tenure.strays {
-		if err := s.hub.store.Leave(ctx, s.tenure.Tenancy, stray.Room, stray.Number); err != nil {
-			kept, failed = append(kept, stray), err
+	for room, number := range s.tenure.strays {
+		if err := s.hub.store.Leave(ctx, s.tenure.Tenancy, room, number); err != nil {
+			return err
 		}
+		delete(s.tenure.strays, room)
 	}
-	s.tenure.strays = kept
-	return failed
+	return nil
 }
 
 // partTimeout bounds telling the store of a connection's end. Without that word the loss
@@ -141,11 +151,8 @@ func (s *Seating) part(ctx context.Context, left bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
-	err := s.strikeStrays(ctx)
-	if err == nil {
-		err = s.hub.store.Part(ctx, s.tenure.Tenancy, left, s.hub.options.RecoveryWindow)
-	}
-	if err != nil {
+	_ = s.strikeStrays(ctx) // a room too many is better than a loss without its date
+	if err := s.hub.store.Part(ctx, s.tenure.Tenancy, left, s.hub.options.RecoveryWindow); err != nil {
 		s.hub.options.Logger.Debug("could not note the end of a session", "error", err)
 	}
 }

@@ -40,9 +40,11 @@ type seat struct {
 	after event.Position
 	past  string // the epoch before after's, all of which is older; empty for none
 
-	// Owned by the request under way: where the member's stay in the room began, up to where
-	// it has read the room at least, and the number of its latest join of it.
+	// Owned by the request under way: where the member's stay in the room began, from where
+	// on this connection gave it the room, up to where it has read the room at least, and
+	// the number of its latest join of it.
 	joined  event.Position
+	from    event.Position
 	reached event.Position
 	number  uint64
 }

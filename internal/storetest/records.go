@@ -104,6 +104,12 @@ func (s suite) stays(t *testing.T) {
 // positions checks that a stay begins once, however often its join is tried, and that of
 // all that is said of a room the word of its latest join counts, in whatever order it comes.
 func (s suite) positions(t *testing.T) {
+	for name, base := range map[string]uint64{"low": 0, "high": 1 << 52} { // the highest that a client can bring
+		t.Run(name, func(t *testing.T) { s.positionsFrom(t, base) })
+	}
+}
+
+func (s suite) positionsFrom(t *testing.T, base uint64) {
 	store := s.open(t, Generous())()
 	publisher := NewPublisher(t, store, "p")
 	held := newTenancy("p")
@@ -129,27 +135,27 @@ func (s suite) positions(t *testing.T) {
 		}
 	}
 
-	fifth := enters(5)
-	if again := enters(5); again != fifth {
+	fifth := enters(base + 5)
+	if again := enters(base + 5); again != fifth {
 		t.Errorf("the same join once more begins at %v, want %v", again, fifth)
 	}
 	holds(fifth)
-	seventh := enters(7)
+	seventh := enters(base + 7)
 	if seventh.Joined == fifth.Joined {
 		t.Error("a later join does not begin another stay")
 	}
 	holds(seventh)
-	if late := enters(6); late.Joined != seventh.Joined {
+	if late := enters(base + 6); late.Joined != seventh.Joined {
 		t.Errorf("a join that was overtaken begins at %v, want %v", late.Joined, seventh.Joined)
 	}
 	if err := store.Restore(t.Context(), event.Record{Tenancy: held, Stays: []event.Stay{fifth}}); err != nil {
 		t.Fatal(err)
 	}
-	leaves(6)
+	leaves(base + 6)
 	holds(seventh)
-	inGreen := event.Stay{Room: green, Joined: seventh.Joined, Number: 8}
-	holds(inGreen, enters(9, inGreen))
-	leaves(9)
+	inGreen := event.Stay{Room: green, Joined: seventh.Joined, Number: base + 8}
+	holds(inGreen, enters(base+9, inGreen))
+	leaves(base + 9)
 	holds(inGreen)
 }
 
