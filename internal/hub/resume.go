@@ -76,6 +76,7 @@ func (s *Seating) resume(ctx context.Context, opening Opening) {
 	switch {
 	case errors.Is(err, event.ErrStaleTenancy):
 		outcome = recoveryUnreadable
+		s.yield()
 		s.member.Close(reasonClaimed)
 	case err != nil:
 		outcome = recoveryUnreadable
@@ -203,6 +204,15 @@ func keepJoins(missed []*event.Event, offset event.Offset, stays []event.Stay) {
 		if e.Position.Sequence <= latest {
 			missed[n] = e.Carrying(event.Offset{Position: e.Position, Joins: offset.Joins}.String())
 		}
+	}
+}
+
+// yield leaves the session to a later connection: nothing is to be written of it from here
+// any more, least of all after a failover that has lost the later claim.
+func (s *Seating) yield() {
+	if s.tenure != nil {
+		s.hub.tenants.remove(s)
+		s.tenure = nil
 	}
 }
 
