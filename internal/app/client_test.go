@@ -53,10 +53,14 @@ func (w *websocket) send(packet string) {
 	}
 }
 
-// wants reads the next frame, which must match, and returns its text.
+// wants reads the next frame, pings aside, which must match, and returns its text.
 func (w *websocket) wants(pattern string) string {
 	w.t.Helper()
 	frame, err := ws.ReadFrame(w.reader)
+	for err == nil && string(frame.Payload) == "2" {
+		w.send("3")
+		frame, err = ws.ReadFrame(w.reader)
+	}
 	if err != nil {
 		w.t.Fatalf("waiting for %s: %v", pattern, err)
 	}

@@ -28,23 +28,66 @@ func (s *Session) heartbeatDue() {
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
-	case s.revision == V3 || s.heart.awaiting:
+	case s.revision == V3 || s.heart.unanswered > 0:
 		s.endLocked(ReasonPingTimeout, abruptly)
 	default:
-		s.heart.awaiting, s.heart.extended = true, false
-		s.sendPacketLocked(packetTextPing)
+		s.pingLocked()
+	}
+}
+
+// pingLocked asks for an answer, which is due within the timeout of the first that is open.
+func (s *Session) pingLocked() {
+	s.heart.unanswered++
+	s.sendPacketLocked(packetTextPing)
+	if s.heart.unanswered == 1 {
+		s.heart.extended = false
 		s.heart.timer.Reset(s.server.options.PingTimeout)
 	}
 }
 
-// onPong takes the client's answer, revision 4. One that nobody asked for is harmless.
-func (s *Session) onPong() {
+// maxProbes bounds the answers that are open at a time. Every probe is a ping.
+const maxProbes = 100
+
+// Probe pings the client out of turn, in revision 4, and has alive called, once, when the
+// answer to that ping has come; answers to earlier ones may have been under way for long. It
+// is not called if the session ends before, or another probe takes its place. It comes from
+// the session's reader, outside the handler's calls, and must not block.
+func (s *Session) Probe(alive func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended && s.heart.awaiting {
-		s.heart.awaiting = false
+	if s.ended || !s.opened() || s.revision == V3 || s.heart.unanswered >= maxProbes {
+		return
+	}
+	s.pingLocked()
+	s.heart.probed, s.heart.alive = s.heart.unanswered, alive
+}
+
+// onPong takes the client's answer, revision 4. One that nobody asked for is harmless.
+func (s *Session) onPong() {
+	if alive := s.answered(); alive != nil {
+		alive()
+	}
+}
+
+// answered counts an answer, and returns who is to be told of it.
+func (s *Session) answered() (alive func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.heart.unanswered == 0 {
+		return nil
+	}
+	s.heart.unanswered--
+	if s.heart.unanswered == 0 {
 		s.heart.timer.Reset(s.server.options.PingInterval)
 	}
+	if s.heart.probed == 0 {
+		return nil
+	}
+	if s.heart.probed--; s.heart.probed > 0 {
+		return nil
+	}
+	alive, s.heart.alive = s.heart.alive, nil
+	return alive
 }
 
 // onPing answers the client's ping, revision 3. Its payload is not echoed.
@@ -63,7 +106,7 @@ func (s *Session) onPing() {
 func (s *Session) onTraffic() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended && s.heart.awaiting && !s.heart.extended {
+	if !s.ended && s.heart.unanswered > 0 && !s.heart.extended {
 		s.heart.extended = true
 		s.heart.timer.Reset(s.server.options.PingTimeout)
 	}

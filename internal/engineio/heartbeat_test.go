@@ -49,6 +49,92 @@ func TestHeartbeatFollowsThePong(t *testing.T) {
 	}
 }
 
+// A probe is answered by the pong to its own ping, and by none to an earlier one, which may
+// have been under way for long.
+func TestProbe(t *testing.T) {
+	alive := make(chan string, 4)
+	tells := func(name string) func() { return func() { alive <- name } }
+	waiting := func(t *testing.T, w *wire) {
+		t.Helper()
+		w.send("4echo")
+		w.expectText("4echo") // everything before was read
+		select {
+		case name := <-alive:
+			t.Fatalf("%s was answered", name)
+		default:
+		}
+	}
+	answered := func(t *testing.T, want string) {
+		t.Helper()
+		select {
+		case name := <-alive:
+			if name != want {
+				t.Fatalf("%s was answered, want %s", name, want)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%s was not answered", want)
+		}
+	}
+	t.Run("quiet", func(t *testing.T) {
+		w := start(t).websocket(4)
+		w.send("3") // nobody asked yet
+		waiting(t, w)
+		w.peer.session.Probe(tells("probe"))
+		w.expect("81 01 32")
+		waiting(t, w)
+		w.send("3")
+		answered(t, "probe")
+		w.send("3")
+		waiting(t, w)
+	})
+	t.Run("behind a ping", func(t *testing.T) {
+		w := start(t, beat(100*time.Millisecond, patience)).websocket(4)
+		w.expect("81 01 32")
+		w.peer.session.Probe(tells("first"))
+		w.expect("81 01 32")
+		w.peer.session.Probe(tells("second"))
+		w.expect("81 01 32")
+		w.send("3")
+		w.send("3")
+		waiting(t, w) // the second has taken the place of the first
+		w.send("3")
+		answered(t, "second")
+		w.expect("81 01 32") // the heartbeat goes on
+		w.send("3")
+		w.peer.expectOpen(t)
+	})
+	t.Run("polling", func(t *testing.T) {
+		p := start(t).poll(4)
+		p.peer.session.Probe(tells("probe"))
+		p.get().expect(t, 200, "2")
+		p.post("3").expect(t, 200, "ok")
+		answered(t, "probe")
+	})
+	t.Run("unanswered", func(t *testing.T) {
+		w := start(t, beat(patience, 50*time.Millisecond)).websocket(4)
+		w.peer.session.Probe(tells("probe"))
+		w.peer.expectClosed(t, engineio.ReasonPingTimeout)
+		w.peer.session.Probe(tells("late"))
+		select {
+		case name := <-alive:
+			t.Errorf("%s was answered", name)
+		default:
+		}
+	})
+}
+
+// However often a client that does not answer is probed, the pings are bounded.
+func TestProbesAreBounded(t *testing.T) {
+	h := start(t)
+	p := h.poll(4)
+	for range 1000 {
+		p.peer.session.Probe(func() {})
+	}
+	if backlog := h.observer.now().backlog; backlog > 100 {
+		t.Errorf("%d bytes of pings wait", backlog)
+	}
+}
+
 func TestHeartbeatUnanswered(t *testing.T) {
 	t.Run("websocket", func(t *testing.T) {
 		h := start(t, beat(50*time.Millisecond, 100*time.Millisecond))

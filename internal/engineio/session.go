@@ -217,7 +217,11 @@ func (s *Session) opened() bool { return s.heart.timer != nil }
 
 // heartbeat is guarded by its session's mu.
 type heartbeat struct {
-	timer    *time.Timer // nil until the session is opened
-	awaiting bool        // revision 4: a ping is unanswered
-	extended bool        // revision 4: the deadline of that ping was moved once
+	timer *time.Timer // nil until the session is opened
+
+	// Revision 4.
+	unanswered uint16 // pings; more than one only because of probes
+	extended   bool   // the deadline of the first of them was moved once
+	probed     uint16 // how many answers there are until that to the last probe, 0 without one
+	alive      func() // is to be told of that
 }

@@ -32,6 +32,9 @@ var (
 	// ErrStaleTenancy says that the session was claimed meanwhile. Its former connection
 	// has to close and must not touch the record.
 	ErrStaleTenancy = errors.New("the session was claimed by a later connection")
+	// ErrUnvouched says that the store has begun an epoch since the tenancy was last known
+	// to be the session's present one: a claim may have been lost with the epoch before.
+	ErrUnvouched = errors.New("the session may have been claimed in an epoch that has ended")
 )
 
 // Tenancy is one connection's hold on a session: which session it is, and up to when the
@@ -84,7 +87,10 @@ func (s Stay) Answered(offset Offset) bool {
 // Record is what any instance needs to continue a session whose connection was lost.
 type Record struct {
 	Tenancy
-	Stays []Stay // at most one for a room
+	// Vouched is the latest epoch in which the client is known to have been on this tenancy's
+	// connection and no other. Empty for none.
+	Vouched string
+	Stays   []Stay // at most one for a room
 }
 
 // Check reports an error naming what is out of bounds; see Tenancy.Check. A stay without

@@ -25,6 +25,7 @@ func (g *Gateway) admit(client session.Client, handshake session.Handshake) *hub
 		Welcome: func(admitted hub.Admission) []*event.Event {
 			return []*event.Event{recoverable.Welcome(admitted.SID, admitted.PID)}
 		},
+		Probe: recoverable.Probe,
 	}
 	if handshake.Offset != "" {
 		offset, err := event.ParseOffset(handshake.Offset)

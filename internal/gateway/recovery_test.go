@@ -29,6 +29,8 @@ func (r *returning) Welcome(sid, pid string) *event.Event {
 	return event.NewConnect(sid, pid)
 }
 
+func (r *returning) Probe(alive func()) { go alive() }
+
 func (r *returning) Send(batch *event.Batch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"context"
 	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
@@ -61,7 +60,12 @@ func (h *Hub) restoreRecords() {
 // wantRestore has the record written in the member's turn. One that asks so much that it has
 // none is left out until the next time.
 func (s *Seating) wantRestore() {
+	s.later(s.restore)
+}
+
+// later does something in the member's turn, if it is not too busy for that.
+func (s *Seating) later(r request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.enqueue(func(ctx context.Context) { s.restore(ctx) })
+	_ = s.enqueue(r)
 }

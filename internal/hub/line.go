@@ -73,6 +73,13 @@ func (l *line) entered() []string {
 	return nil
 }
 
+// epoch is the one that the store was last seen in, empty before the first.
+func (l *line) epoch() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.standing.Epoch
+}
+
 // fall notes that the sequence has fallen back to the top without another epoch.
 func (l *line) fall(top event.Top) {
 	l.mu.Lock()

@@ -88,6 +88,17 @@ func (l *modelLink) Close(string) {
 	l.closed, l.cut = true, true
 }
 
+// probe answers as long as the client is there.
+func (l *modelLink) probe(alive func()) {
+	l.mu.Lock()
+	l.cut = l.cut || l.budget == 0
+	reaches := !l.cut
+	l.mu.Unlock()
+	if reaches {
+		go alive()
+	}
+}
+
 // lose stops what arrives after so many more events.
 func (l *modelLink) lose(budget int) {
 	l.mu.Lock()

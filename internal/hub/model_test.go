@@ -273,6 +273,7 @@ func (m *model) connect(c *modelClient) {
 	}
 	c.mu.Unlock()
 	opening.Welcome = func(a hub.Admission) []*event.Event { return []*event.Event{event.NewConnect(a.SID, a.PID)} }
+	opening.Probe = link.probe
 	link.seating = m.hubs[number].hub.Open(link, opening)
 }
 

@@ -265,6 +265,106 @@ func TestWritingARecordAgainClosesWhoHoldsItNoMore(t *testing.T) {
 	})
 }
 
+// An instance that holds a connection which its client has given up, and has missed the word of
+// the claim, writes its older record into a store that has lost the later one.
+func TestTheRecordOfAConnectionGivenUpContinuesNobodyAfterALoss(t *testing.T) {
+	for name, crashes := range map[string]bool{"its instance notes the end": false, "its instance is gone": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bus := newBus()
+				forA, forB := newFaultyStore(bus.Store()), newFaultyStore(bus.Store())
+				a, b := twoHubsOver(t, forA, forB)
+				one, two := newRoom(t, "w", "one"), newRoom(t, "w", "two")
+				v := open(t, a, hub.Opening{})
+				join(t, v.seating, one, event.Position{})
+				synctest.Wait()
+				forA.setDeaf(true)
+				held := v.again(t, b)
+				join(t, held.seating, two, event.Position{})
+				if crashes {
+					b.Stop()
+				} else {
+					forB.holdBack(t)
+				}
+				bus.Wipe()
+				forA.setDeaf(false)
+				time.Sleep(10 * time.Second) // of the bubble: a has written its record again
+				if !crashes {
+					held.lose()
+				}
+				back := held.again(t, a)
+				missed := publish(t, bus.Store(), two)
+				synctest.Wait()
+				if back.welcome().recovered && !slices.Contains(back.heard(), delivery(two, missed)) {
+					t.Errorf("continued without a room, and heard %q", back.heard())
+				}
+			})
+		})
+	}
+}
+
+// So does a join that it reads late from that connection.
+func TestAJoinFromAConnectionThatWasGivenUpIsRefusedAfterALoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := newBus()
+		forA := newFaultyStore(bus.Store())
+		a, b := twoHubsOver(t, forA, bus.Store())
+		one, two := newRoom(t, "w", "one"), newRoom(t, "w", "two")
+		v := open(t, a, hub.Opening{})
+		join(t, v.seating, one, event.Position{})
+		synctest.Wait()
+		forA.setDeaf(true)
+		held := v.again(t, b)
+		join(t, held.seating, two, event.Position{})
+		synctest.Wait()
+		b.Stop()
+		bus.Wipe()
+		late := make(chan hub.Outcome, 1)
+		if err := v.seating.Join(newRoom(t, "w", "three"), event.Position{}, replyTo(late)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second) // of the bubble, longer than anybody waits for the client
+		if outcome := receive(t, late); outcome.Err == nil {
+			t.Error("joined")
+		}
+		forA.setDeaf(false)
+		if back := held.again(t, a); back.welcome().recovered {
+			t.Errorf("continued by the record of a connection that was given up, and heard %q", back.heard())
+		}
+	})
+}
+
+// In another epoch a join waits until its client has shown that it is there.
+func TestAJoinInAnEpochNotHeardOfYetIsWholeAndRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := newBus()
+		h, _, store := startFaulty(t, bus.Store())
+		one, two := newRoom(t, "w", "one"), newRoom(t, "w", "two")
+		v := open(t, h, hub.Opening{})
+		join(t, v.seating, one, event.Position{})
+		synctest.Wait()
+		top, err := bus.Store().Top(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := store.holdBack(t)
+		bus.Succeed(top.Sequence)
+		answer := make(chan hub.Outcome, 1)
+		if err := v.seating.Join(two, event.Position{}, replyTo(answer)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		release()
+		if outcome := receive(t, answer); outcome.Err != nil {
+			t.Fatal(outcome.Err)
+		}
+		synctest.Wait()
+		v.lose()
+		inOne, inTwo := publish(t, h, one), publish(t, h, two)
+		expect(t, &v.again(t, h).listener, "reply", delivery(one, inOne), delivery(two, inTwo))
+	})
+}
+
 // The word of a later claim may come before the answer to an earlier one.
 func TestAClaimThatWasOvertakenIsClosed(t *testing.T) {
 	for name, same := range map[string]bool{"by the same instance": true, "by another instance": false} {

@@ -22,6 +22,10 @@ type Opening struct {
 	// Welcome makes the events that tell the client under which session it was admitted.
 	// They are written before any other.
 	Welcome func(Admission) []*event.Event
+	// Probe asks the client for a sign of life that it cannot have given before, and calls
+	// alive, once, when it has come; never if the connection ends before or Probe is called
+	// again. It does not block.
+	Probe func(alive func())
 }
 
 // Admission is the session that a member holds.
@@ -106,11 +110,14 @@ func (s *Seating) tryResume(ctx context.Context, opening Opening) (outcome strin
 	}
 	digest := event.DigestPID(opening.PID)
 	s.hub.tenants.begin(digest)
-	record, _, err := s.hub.store.Claim(ctx, event.Claim{
+	record, top, err := s.hub.store.Claim(ctx, event.Claim{
 		PID: opening.PID, Subject: opening.Subject, Instance: s.hub.name, Window: s.hub.options.RecoveryWindow,
 	})
 	if err == nil {
-		s.tenure = &tenure{Tenancy: record.Tenancy, recorded: true, joins: numbersFrom(opening.Offset)}
+		s.tenure = &tenure{
+			Tenancy: record.Tenancy, recorded: true, vouched: top.Epoch,
+			joins: numbersFrom(opening.Offset), probe: opening.Probe,
+		}
 		err = s.hub.tenants.add(s)
 	}
 	overtaken := s.hub.tenants.end(digest) // after add, or the word of a later claim could come in between

@@ -47,12 +47,15 @@ type Store interface {
 // Restore is too. A generation higher than the caller's means that the session has been
 // claimed: Enter, Leave and Restore fail with event.ErrStaleTenancy and change nothing. A
 // lower one is what a failover of the store left of the caller's session, and gives way with
-// all of its stays.
+// all of its stays. Enter and Restore fail with event.ErrUnvouched, and change nothing, when
+// the record is not there or was not written in the present epoch by the caller's generation,
+// and the caller does not vouch for this epoch: the claim of a later tenancy may be lost.
 type Records interface {
 	// Enter begins a stay in room, of that number, at the returned top, and writes the stays
 	// that the record names as well, so that no record ever holds some of a session's rooms
 	// only. A stay of an earlier number is replaced. If it was there under the same number or
-	// a later one, it stays as it is, and the top is the one at which it began.
+	// a later one, it stays as it is, and the top is the one at which it began. With
+	// event.ErrUnvouched it tells the top of the epoch that is to be vouched for.
 	Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error)
 	// Leave ends a stay, if there is a record and the room is in it, unless it was joined
 	// under a later number.
@@ -64,8 +67,9 @@ type Records interface {
 	// Claim takes a session over: it raises the generation, makes the instance its own
 	// and tells all followers. It fails with event.ErrNoRecord when there is none, it is
 	// another subject's, it was last written in an epoch before the present one, or its loss
-	// is older than the claim's window; the record stays as it is. A loss is dated by Part, and if there was none by the instance's lease, and
-	// without a lease by the last change. Stays are in the order of their rooms' names.
+	// is older than the claim's window; the record stays as it is. A loss is dated by Part,
+	// and if there was none by the instance's lease, and without a lease by the last change.
+	// Stays are in the order of their rooms' names. The top is of the epoch of the claim.
 	Claim(ctx context.Context, claim event.Claim) (event.Record, event.Top, error)
 	// Restore writes all of a record that the store may have lost, and keeps it alive. It
 	// removes no stay and does not undo Part.

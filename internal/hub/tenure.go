@@ -19,6 +19,8 @@ type tenure struct {
 
 	joins    uint64 // number of the latest
 	recorded bool   // the store has, or may have, a record
+	vouched  string // see event.Record
+	probe    func(alive func())
 	// strays are the rooms that the record may name although there is no seat, with the
 	// number of the stay. Nothing enters while one cannot be struck, so there are no more of
 	// them than rooms that a member may be in, and one.
@@ -46,12 +48,13 @@ func (h *Hub) newTenure(opening Opening) *tenure {
 			PID: rand.Text(), Generation: 1, SID: opening.SID, Subject: opening.Subject, Instance: h.name,
 		},
 		joins: numbersFrom(opening.Offset),
+		probe: opening.Probe,
 	}
 }
 
 // record is the whole session, as the store is to know it.
 func (s *Seating) record() event.Record {
-	record := event.Record{Tenancy: s.tenure.Tenancy}
+	record := event.Record{Tenancy: s.tenure.Tenancy, Vouched: s.tenure.vouched}
 	for _, taken := range s.taken {
 		if !taken.joined.IsZero() { // a join under way is not a stay yet
 			record.Stays = append(record.Stays, event.Stay{Room: taken.room, Joined: taken.joined, Number: taken.number})
@@ -89,13 +92,22 @@ func (s *Seating) enter(ctx context.Context, room event.Room, number uint64) (ev
 	}
 	if !s.tenure.recorded {
 		s.tenure.recorded = true
+		s.tenure.vouched = s.hub.line.epoch() // nobody else can have claimed what was never written
 		if err := s.hub.tenants.add(s); err != nil {
 			return event.Top{}, err
 		}
 	}
 	record := s.record()
 	record.Stays = slices.DeleteFunc(record.Stays, func(stay event.Stay) bool { return stay.Room == room })
-	return s.hub.store.Enter(ctx, record, room, number)
+	top, err := s.hub.store.Enter(ctx, record, room, number)
+	for tries := 1; errors.Is(err, event.ErrUnvouched) && tries < maxEpochs; tries++ {
+		if err := s.vouch(ctx, top.Epoch); err != nil {
+			return event.Top{}, err
+		}
+		record.Vouched = s.tenure.vouched
+		top, err = s.hub.store.Enter(ctx, record, room, number)
+	}
+	return top, err
 }
 
 // strike takes a stay out of the record, before the answer to a leave. If that fails, it is
@@ -157,10 +169,46 @@ func (s *Seating) part(ctx context.Context, left bool) {
 	}
 }
 
-// restore writes the record again, which the store may have lost.
+// A store that has lost a part of its data may have lost the claim of this very session, and
+// an instance that was deaf has missed the word of it. It would vouch for a connection that
+// its client has given up, and the client, coming back, would be continued without what it
+// has done since. So in a new epoch nothing is written before the client has shown that it
+// is still there.
+
+// signPatience bounds how long a join waits for its client's sign of life: a clerk who waits
+// serves nobody else.
+const signPatience = 2 * time.Second
+
+// vouch waits for a sign of life in an epoch that the store has told of.
+func (s *Seating) vouch(ctx context.Context, epoch string) error {
+	ctx, cancel := context.WithTimeout(ctx, signPatience)
+	defer cancel()
+	shown := make(chan struct{})
+	s.tenure.probe(func() { close(shown) })
+	select {
+	case <-shown:
+		s.tenure.vouched = epoch
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the client has not shown that it is there: %w", ctx.Err())
+	}
+}
+
+// restore writes the record again, which the store may have lost. In another epoch it asks
+// the client for a sign of life and has that do it.
 func (s *Seating) restore(ctx context.Context) {
 	if s.tenure == nil || !s.tenure.recorded || s.hub.Ready() != nil {
 		return // while the store is away it loses nothing; if it has, an epoch ends when it is back
+	}
+	if epoch := s.hub.line.epoch(); s.tenure.vouched != epoch {
+		held := s.tenure
+		held.probe(func() {
+			s.later(func(ctx context.Context) {
+				held.vouched = epoch
+				s.restore(ctx)
+			})
+		})
+		return
 	}
 	err := s.hub.store.Restore(ctx, s.record())
 	switch {

@@ -55,10 +55,12 @@ func (m *records) find(pid string, now time.Time) *record {
 func (m *records) keep(kept event.Record, entered *event.Stay, epoch string, now time.Time) error {
 	r := m.find(kept.PID, now)
 	switch {
+	case r != nil && r.Generation > kept.Generation:
+		return event.ErrStaleTenancy
+	case kept.Vouched != epoch && (r == nil || r.Generation < kept.Generation || r.epoch != epoch):
+		return event.ErrUnvouched
 	case r == nil:
 		r = m.add(kept.PID, now)
-	case r.Generation > kept.Generation:
-		return event.ErrStaleTenancy
 	case r.Generation < kept.Generation:
 		r.gone = time.Time{}
 		clear(r.stays) // they are all named, by the one who holds the session

@@ -33,7 +33,9 @@ func suffer(t *testing.T, store *Store, loss storetest.Loss) {
 		take func() error
 	}
 	steps := []step{
-		{loss.Written, func() error { return store.Restore(t.Context(), event.Record{Tenancy: lost}) }},
+		{loss.Written, func() error {
+			return store.Restore(t.Context(), storetest.Vouched(t, store, event.Record{Tenancy: lost}))
+		}},
 		{loss.Renewed, func() error { return store.Beat(t.Context(), lost.Instance, 0) }},
 		{loss.Parted, func() error {
 			if err := store.Part(t.Context(), lost, false, storetest.LongWindow); err != nil || !loss.Late {
@@ -73,7 +75,7 @@ func TestRecordsAreForgottenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newTestBus().Store()
 		for _, pid := range []string{"idle", "restored", "left", "claimed", "lost", "kept"} {
-			if _, err := store.Enter(t.Context(), event.Record{Tenancy: held(pid)}, board, 0); err != nil {
+			if _, err := store.Enter(t.Context(), storetest.Vouched(t, store, event.Record{Tenancy: held(pid)}), board, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -83,7 +85,7 @@ func TestRecordsAreForgottenInTime(t *testing.T) {
 		if err := store.Part(t.Context(), held("kept"), false, time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Restore(t.Context(), event.Record{Tenancy: held("lost")}); err != nil { // too late to count
+		if err := store.Restore(t.Context(), storetest.Vouched(t, store, event.Record{Tenancy: held("lost")})); err != nil { // too late to count
 			t.Fatal(err)
 		}
 		time.Sleep(61*time.Minute - time.Nanosecond)
@@ -94,7 +96,7 @@ func TestRecordsAreForgottenInTime(t *testing.T) {
 		if claimable(t, store, "lost") {
 			t.Error("a lost session is still there after its window and a minute")
 		}
-		if err := store.Restore(t.Context(), event.Record{Tenancy: held("restored")}); err != nil {
+		if err := store.Restore(t.Context(), storetest.Vouched(t, store, event.Record{Tenancy: held("restored")})); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.Leave(t.Context(), held("left"), board, 0); err != nil {
@@ -135,7 +137,7 @@ func TestRecordsAreBounded(t *testing.T) {
 	store := newTestBus().Store()
 	store.bus.records.most = most
 	for n := range most {
-		if err := store.Restore(t.Context(), event.Record{Tenancy: held(strconv.Itoa(n))}); err != nil {
+		if err := store.Restore(t.Context(), storetest.Vouched(t, store, event.Record{Tenancy: held(strconv.Itoa(n))})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -146,7 +148,7 @@ func TestRecordsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pid := range []string{"a", "b", "c"} {
-		if err := store.Restore(t.Context(), event.Record{Tenancy: held(pid)}); err != nil {
+		if err := store.Restore(t.Context(), storetest.Vouched(t, store, event.Record{Tenancy: held(pid)})); err != nil {
 			t.Fatal(err)
 		}
 	}

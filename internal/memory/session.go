@@ -18,7 +18,7 @@ func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room,
 	defer s.bus.mu.Unlock()
 	stay := event.Stay{Room: room, Joined: s.bus.top, Number: number}
 	if err := s.bus.records.keep(record, &stay, s.bus.top.Epoch, time.Now()); err != nil {
-		return event.Top{}, fmt.Errorf("enter a room: %w", err)
+		return s.bus.standing(), fmt.Errorf("enter a room: %w", err)
 	}
 	return event.Top{Position: stay.Joined, Previous: s.bus.previous}, nil
 }

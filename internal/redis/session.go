@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 func (s *Store) Enter(ctx context.Context, record event.Record, room event.Room, number uint64) (event.Top, error) {
 	top, err := s.keep(ctx, record, room.String(), number)
 	if err != nil {
-		return event.Top{}, fmt.Errorf("enter a room: %w", err)
+		return top, fmt.Errorf("enter a room: %w", err)
 	}
 	return top, nil
 }
@@ -33,7 +34,7 @@ func (s *Store) keep(ctx context.Context, record event.Record, room string, numb
 	if err := record.Check(); err != nil {
 		return event.Top{}, err
 	}
-	args := []any{record.Generation, record.SID, record.Subject, record.Instance, room, number}
+	args := []any{record.Generation, record.SID, record.Subject, record.Instance, record.Vouched, room, number}
 	for _, stay := range record.Stays {
 		args = append(args, stay.Room.String(), stay.Entered().String())
 	}
@@ -41,8 +42,11 @@ func (s *Store) keep(ctx context.Context, record event.Record, room string, numb
 	if err != nil {
 		return event.Top{}, err
 	}
-	if result.text() == "stale" {
+	switch result.text() {
+	case "stale":
 		return event.Top{}, event.ErrStaleTenancy
+	case "unvouched":
+		return readTop(result), cmp.Or(result.err, event.ErrUnvouched)
 	}
 	return readTop(result), result.err
 }

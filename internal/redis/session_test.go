@@ -28,7 +28,7 @@ func enter(t *testing.T, store *redis.Store, held event.Record, room event.Room)
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	top, err := store.Enter(ctx, held, room, 0)
+	top, err := store.Enter(ctx, storetest.Vouched(t, store, held), room, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestLosses(t *testing.T) {
 			now := time.Now()
 			ago := func(age time.Duration) int64 { return now.Add(-age).UnixMilli() }
 
-			if err := store.Restore(t.Context(), event.Record{Tenancy: storetest.Lost()}); err != nil {
+			if err := store.Restore(t.Context(), storetest.Vouched(t, store, event.Record{Tenancy: storetest.Lost()})); err != nil {
 				t.Fatal(err)
 			}
 			if loss.Parted != storetest.Never {
@@ -212,8 +212,9 @@ func TestChangesOfRecordsAreRepeated(t *testing.T) {
 	ear, _ := storetest.Listen(t, open(t, server.Addr(), channel, storetest.Generous()))
 
 	var joined event.Position
+	present := storetest.Vouched(t, store, event.Record{Tenancy: tenancy})
 	cut(t, func() error {
-		top, err := store.Enter(t.Context(), event.Record{Tenancy: tenancy}, room, 0)
+		top, err := store.Enter(t.Context(), present, room, 0)
 		joined = top.Position
 		return err
 	})
@@ -248,8 +249,18 @@ func TestRecordsOverRestarts(t *testing.T) {
 	if _, err := claim(store); !errors.Is(err, event.ErrNoRecord) {
 		t.Fatalf("after a restart with data Claim: %v, want ErrNoRecord until the record is written again", err)
 	}
-	whole := event.Record{Tenancy: tenancy, Stays: []event.Stay{{Room: room, Joined: joined}}}
-	if err := store.Restore(t.Context(), whole); err != nil {
+	whole := event.Record{Tenancy: tenancy, Vouched: joined.Epoch, Stays: []event.Stay{{Room: room, Joined: joined}}}
+	if err := store.Restore(t.Context(), whole); !errors.Is(err, event.ErrUnvouched) {
+		t.Fatalf("Restore by who vouches for the epoch before: %v, want ErrUnvouched", err)
+	}
+	top, err := store.Enter(t.Context(), whole, room, 0)
+	if !errors.Is(err, event.ErrUnvouched) || top != topOf(t, store) {
+		t.Fatalf("Enter by who vouches for the epoch before: %v, %v, want the top and ErrUnvouched", top, err)
+	}
+	if _, err := claim(store); !errors.Is(err, event.ErrNoRecord) {
+		t.Fatalf("after changes that were refused Claim: %v, want ErrNoRecord", err)
+	}
+	if err := store.Restore(t.Context(), storetest.Vouched(t, store, whole)); err != nil {
 		t.Fatal(err)
 	}
 	claimed, err := claim(store)
@@ -265,8 +276,8 @@ func TestRecordsOverRestarts(t *testing.T) {
 		t.Fatalf("after a restart without data Claim: %v, want ErrNoRecord", err)
 	}
 	other := event.Room{Workspace: "w", App: "b"}
-	entered := enter(t, store, claimed, other) // before anybody has restored the record
-	if err := store.Restore(t.Context(), claimed); err != nil {
+	entered := enter(t, store, claimed, other)                  // before anybody has restored the record
+	if err := store.Restore(t.Context(), claimed); err != nil { // which is of this epoch now
 		t.Fatal(err)
 	}
 	again, err := claim(store)

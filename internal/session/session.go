@@ -34,6 +34,10 @@ type Recoverable interface {
 	// Connect returns. With a pid, the client's events carry offsets from then on; without,
 	// the session ends with the connection.
 	Welcome(sid, pid string) *event.Event
+	// Probe asks the client for a sign of life that it cannot have given before the call, and
+	// calls alive when it has come: once, from the client's reader, which it must not block.
+	// It is not called if the connection ends before, or Probe is called again.
+	Probe(alive func())
 }
 
 // Handshake is what a client showed when it connected.

@@ -69,6 +69,15 @@ func (s *socket) Close(reason string) {
 	}
 }
 
+// Probe implements session.Recoverable.
+func (s *socket) Probe(alive func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.left {
+		s.engine.Probe(alive)
+	}
+}
+
 // leave makes sure that nothing is sent or closed any more.
 func (s *socket) leave() {
 	s.mu.Lock()

@@ -29,8 +29,16 @@ func (s suite) records(t *testing.T) {
 	t.Run("Restore", s.restore)
 }
 
+// Vouched is a record that the store may take for one of its present epoch.
+func Vouched(t *testing.T, store Store, record event.Record) event.Record {
+	t.Helper()
+	record.Vouched = top(t, store).Epoch
+	return record
+}
+
 func enter(t *testing.T, store Store, record event.Record, room event.Room) event.Position {
 	t.Helper()
+	record = Vouched(t, store, record)
 	before := top(t, store)
 	entered, err := store.Enter(t.Context(), record, room, 0)
 	if err != nil {
@@ -116,7 +124,7 @@ func (s suite) positionsFrom(t *testing.T, base uint64) {
 	enters := func(number uint64, stays ...event.Stay) event.Stay {
 		t.Helper()
 		publisher.Publish(red, "")
-		entered, err := store.Enter(t.Context(), event.Record{Tenancy: held, Stays: stays}, red, number)
+		entered, err := store.Enter(t.Context(), Vouched(t, store, event.Record{Tenancy: held, Stays: stays}), red, number)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +209,11 @@ func (s suite) earlierTenancy(t *testing.T) {
 
 	present, joined = lost("restored")
 	inBlue.Joined = joined
-	if err := store.Restore(t.Context(), event.Record{Tenancy: present, Stays: []event.Stay{inBlue}}); err != nil {
+	record := event.Record{Tenancy: present, Stays: []event.Stay{inBlue}}
+	if err := store.Restore(t.Context(), record); !errors.Is(err, event.ErrUnvouched) {
+		t.Errorf("Restore over an earlier generation: %v, want ErrUnvouched", err)
+	}
+	if err := store.Restore(t.Context(), Vouched(t, store, record)); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Beat(t.Context(), present.Instance, 0); err != nil {
@@ -266,8 +278,15 @@ func (s suite) restore(t *testing.T) {
 	at := top(t, store).Position
 	held := newTenancy("p")
 	whole := event.Record{Tenancy: held, Stays: []event.Stay{{Room: green, Joined: at}, {Room: red, Joined: at}}}
+	if err := store.Restore(t.Context(), whole); !errors.Is(err, event.ErrUnvouched) {
+		t.Errorf("Restore of a record that is not there: %v, want ErrUnvouched", err)
+	}
+	entered, err := store.Enter(t.Context(), whole, blue, 0)
+	if !errors.Is(err, event.ErrUnvouched) || entered != top(t, store) {
+		t.Errorf("Enter without a record: %v, %v, want the top and ErrUnvouched", entered, err)
+	}
 	for range 2 {
-		if err := store.Restore(t.Context(), whole); err != nil {
+		if err := store.Restore(t.Context(), Vouched(t, store, whole)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -285,8 +304,8 @@ func (s suite) restore(t *testing.T) {
 	// Nor does entering a room leave the others out, when the record has been lost.
 	unknown := whole
 	unknown.PID = "q"
-	entered := enter(t, store, unknown, blue)
-	expectStays(t, claim(t, store, unknown.Tenancy, "two"), event.Stay{Room: blue, Joined: entered}, whole.Stays[0], whole.Stays[1])
+	again := enter(t, store, unknown, blue)
+	expectStays(t, claim(t, store, unknown.Tenancy, "two"), event.Stay{Room: blue, Joined: again}, whole.Stays[0], whole.Stays[1])
 
 	unknown.Stays = []event.Stay{{Room: red}}
 	if err := store.Restore(t.Context(), unknown); !errors.Is(err, event.ErrBadPosition) {

@@ -11,39 +11,37 @@
 --           generation, sid, then for each room: room, offset of the stay}
 
 local session, leases = KEYS[3], KEYS[4]
-local record = redis.call('HMGET', session, 'gen', 'sid', 'subject', 'instance', 'at', 'gone', 'epoch')
-local generation, sid, subject, owner, at, gone, epoch = unpack(record, 1, 7)
-if not generation or subject ~= ARGV[4] then return {} end
+local record = read(session)
+if not record.gen or record.subject ~= ARGV[4] then return {} end
 local top = stand(ARGV[1])
-if epoch ~= top.epoch then return {} end
+if record.epoch ~= top.epoch then return {} end
 
 -- A loss that was seen has its own time. Otherwise the owner's lease tells: the owner is
 -- alive, and the client is quicker to notice than it, or it crashed after its last
 -- heartbeat. Of an owner without a lease nothing later is known than its last write.
 local window, alive = tonumber(ARGV[6]), tonumber(ARGV[7])
 local now = milliseconds()
-local lease = redis.call('ZSCORE', leases, owner)
-if gone then
-  if now - tonumber(gone) > window then return {} end
+local lease = redis.call('ZSCORE', leases, record.instance)
+if record.gone then
+  if now - tonumber(record.gone) > window then return {} end
 elseif lease then
   if now - tonumber(lease) > math.max(window, alive) then return {} end
-elseif now - tonumber(at) > window then
+elseif now - tonumber(record.at) > window then
   return {}
 end
 
 -- Generations follow the clock so that one which a failover took back is not given out a
 -- second time: of two connections that both believe in it, neither would close.
-generation = decimal(math.max(tonumber(generation) + 1, microseconds()))
+local generation = decimal(math.max(tonumber(record.gen) + 1, microseconds()))
 redis.call('HSET', session, 'gen', generation, 'instance', ARGV[5], 'at', decimal(now))
 redis.call('HDEL', session, 'gone')
 linger(session)
 
-local result = {top.epoch, decimal(top.seq), top.prev_epoch, top.prev_top, generation, sid}
-local fields = redis.call('HGETALL', session)
-for i = 1, #fields, 2 do
-  if string.sub(fields[i], 1, 2) == 'r:' then
-    table.insert(result, string.sub(fields[i], 3))
-    table.insert(result, fields[i + 1])
+local result = {top.epoch, decimal(top.seq), top.prev_epoch, top.prev_top, generation, record.sid}
+for field, value in pairs(record) do
+  if string.sub(field, 1, 2) == 'r:' then
+    table.insert(result, string.sub(field, 3))
+    table.insert(result, value)
   end
 end
 redis.call('PUBLISH', ARGV[2], 'C ' .. ARGV[3] .. ' ' .. generation)

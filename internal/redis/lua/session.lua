@@ -23,6 +23,15 @@ local function held(session)
   return tonumber(redis.call('HGET', session, 'gen') or 0)
 end
 
+-- read is all of a record, by field.
+local function read(session)
+  local flat, record = redis.call('HGETALL', session), {}
+  for i = 1, #flat, 2 do
+    record[flat[i]] = flat[i + 1]
+  end
+  return record
+end
+
 -- numbered is the number of a stay's join.
 local function numbered(stay)
   return tonumber(string.match(stay, '%.(%d+)$') or 0)
