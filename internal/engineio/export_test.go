@@ -1,5 +1,7 @@
 package engineio
 
+import "time"
+
 // Held reports whether a GET is held, for tests that must not act before it is.
 func (s *Session) Held() bool {
 	s.mu.Lock()
@@ -26,6 +28,16 @@ func (s *Session) HoldPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.polling.waiting = make(chan struct{}, 1)
+}
+
+// ProbeUnderLock keeps the session's lock for a while and probes behind it, as a Probe does
+// that is quicker than the timer that has fired meanwhile.
+func (s *Session) ProbeUnderLock(while time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	time.Sleep(while)
+	s.pingLocked()
+	s.heart.probed, s.heart.alive = s.heart.unanswered, func() {}
 }
 
 // AbortPoll is what the handler of a held GET does that learns late of its client's going.

@@ -12,7 +12,18 @@ func (s *Session) startHeartbeat() {
 	if s.revision == V3 {
 		first += options.PingTimeout
 	}
+	s.heart.due = sinceStart() + first
 	s.heart.timer = time.AfterFunc(first, s.heartbeatDue)
+}
+
+var processStart = time.Now()
+
+func sinceStart() time.Duration { return time.Since(processStart) }
+
+// rest puts off what is due.
+func (h *heartbeat) rest(pause time.Duration) {
+	h.due = sinceStart() + pause
+	h.timer.Reset(pause)
 }
 
 func (s *Session) stopHeartbeat() {
@@ -22,12 +33,13 @@ func (s *Session) stopHeartbeat() {
 }
 
 // heartbeatDue runs when the timer fires: time for a ping, or too late for its answer.
-// The deadline runs from queueing the ping, also while no poll is there to fetch it.
+// The deadline runs from queueing the ping, also while no poll is there to fetch it. What was
+// put off after the timer had fired, while this waited for the lock, is not due.
 func (s *Session) heartbeatDue() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.ended:
+	case s.ended, sinceStart() < s.heart.due:
 	case s.revision == V3 || s.heart.unanswered > 0:
 		s.endLocked(ReasonPingTimeout, abruptly)
 	default:
@@ -35,13 +47,14 @@ func (s *Session) heartbeatDue() {
 	}
 }
 
-// pingLocked asks for an answer, which is due within the timeout of the first that is open.
+// pingLocked asks for an answer. Of several that are open each is due within a timeout from
+// its ping, or from the answer before if that came later.
 func (s *Session) pingLocked() {
 	s.heart.unanswered++
 	s.sendPacketLocked(packetTextPing)
 	if s.heart.unanswered == 1 {
 		s.heart.extended = false
-		s.heart.timer.Reset(s.server.options.PingTimeout)
+		s.heart.rest(s.server.options.PingTimeout)
 	}
 }
 
@@ -50,8 +63,9 @@ const maxProbes = 100
 
 // Probe pings the client out of turn, in revision 4, and has alive called, once, when the
 // answer to that ping has come; answers to earlier ones may have been under way for long. It
-// is not called if the session ends before, or another probe takes its place. It comes from
-// the session's reader, outside the handler's calls, and must not block.
+// is not called if the session ends before, or another probe takes its place; nor, because
+// nothing is asked, in revision 3 or while maxProbes are unanswered. It comes from the
+// session's reader, outside the handler's calls, and must not block.
 func (s *Session) Probe(alive func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +92,10 @@ func (s *Session) answered() (alive func()) {
 	}
 	s.heart.unanswered--
 	if s.heart.unanswered == 0 {
-		s.heart.timer.Reset(s.server.options.PingInterval)
+		s.heart.rest(s.server.options.PingInterval)
+	} else {
+		s.heart.extended = false
+		s.heart.rest(s.server.options.PingTimeout)
 	}
 	if s.heart.probed == 0 {
 		return nil
@@ -97,7 +114,7 @@ func (s *Session) onPing() {
 	if s.ended {
 		return
 	}
-	s.heart.timer.Reset(s.server.options.PingInterval + s.server.options.PingTimeout)
+	s.heart.rest(s.server.options.PingInterval + s.server.options.PingTimeout)
 	s.sendPacketLocked(packetTextPong)
 }
 
@@ -108,6 +125,6 @@ func (s *Session) onTraffic() {
 	defer s.mu.Unlock()
 	if !s.ended && s.heart.unanswered > 0 && !s.heart.extended {
 		s.heart.extended = true
-		s.heart.timer.Reset(s.server.options.PingTimeout)
+		s.heart.rest(s.server.options.PingTimeout)
 	}
 }

@@ -123,6 +123,33 @@ func TestProbe(t *testing.T) {
 	})
 }
 
+// A probe that comes as the next ping is due is no reason to take the client for gone.
+func TestProbeAsTheHeartbeatIsDue(t *testing.T) {
+	w := start(t, beat(50*time.Millisecond, patience)).websocket(4)
+	w.peer.session.ProbeUnderLock(100 * time.Millisecond)
+	w.expect("81 01 32")
+	w.send("4echo")
+	w.expectText("4echo")
+	w.send("3")
+	w.expect("81 01 32") // the next one, in its turn
+	w.peer.expectOpen(t)
+}
+
+// Each ping has its own time to be answered in, the one behind another too.
+func TestTheAnswerToAProbeHasItsTime(t *testing.T) {
+	const timeout = 500 * time.Millisecond
+	w := start(t, beat(50*time.Millisecond, timeout)).websocket(4)
+	w.expect("81 01 32")
+	w.peer.session.Probe(func() {})
+	w.expect("81 01 32")
+	w.send("3")
+	answered := time.Now()
+	w.peer.expectClosed(t, engineio.ReasonPingTimeout)
+	if since := time.Since(answered); since < timeout {
+		t.Errorf("closed %v after the answer before, want %v at least", since, timeout)
+	}
+}
+
 // However often a client that does not answer is probed, the pings are bounded.
 func TestProbesAreBounded(t *testing.T) {
 	h := start(t)

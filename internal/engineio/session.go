@@ -217,7 +217,8 @@ func (s *Session) opened() bool { return s.heart.timer != nil }
 
 // heartbeat is guarded by its session's mu.
 type heartbeat struct {
-	timer *time.Timer // nil until the session is opened
+	timer *time.Timer   // nil until the session is opened
+	due   time.Duration // since the start of the process: when it is to fire
 
 	// Revision 4.
 	unanswered uint16 // pings; more than one only because of probes

@@ -62,6 +62,9 @@ func (b *bus) Heartbeat(beat event.Heartbeat) {
 	h := (*Hub)(b)
 	if beat.Instance == h.name {
 		h.options.Observer.BusLag(h.health.heard(beat.Sent, h.deafAfter()))
+		if h.Ready() == nil && h.restoreOwed.Swap(false) {
+			h.wantRestore()
+		}
 	}
 	last := h.line.position()
 	switch {

@@ -43,7 +43,9 @@ func open(t *testing.T, h *hub.Hub, opening hub.Opening) *guest {
 		v.admitted = admitted{a.SID, a.PID, a.Recovered, v.welcomes + 1}
 		return []*event.Event{event.NewConnect(a.SID, a.PID)}
 	}
-	opening.Probe = v.probe
+	if opening.Probe == nil {
+		opening.Probe = v.probe
+	}
 	v.seating = h.Open(v, opening)
 	return v
 }

@@ -82,6 +82,9 @@ type Hub struct {
 	line       line
 	health     health
 	restoreNow chan struct{} // asks for all records to be written again; capacity 1
+	// restoreOwed says that some were to be written again while the store was away.
+	restoreOwed atomic.Bool
+	vouching    chan struct{} // holds a place for each clerk who waits for a client's sign of life
 
 	complained time.Time // of an unreadable publication; owned by the goroutine that hears the channel
 
@@ -100,7 +103,7 @@ func New(options Options) *Hub {
 	if options.HeartbeatInterval == 0 {
 		options.HeartbeatInterval = time.Second
 	}
-	h := &Hub{options: options, store: options.Store, restoreNow: make(chan struct{}, 1)}
+	h := &Hub{options: options, store: options.Store, restoreNow: make(chan struct{}, 1), vouching: make(chan struct{}, maxVouching)}
 	// Unlike any other process, also one with the same id, before or beside it: a heartbeat
 	// of another must not count as heard from here, nor keep alive what was held there.
 	h.name = options.Instance + "." + strings.ToLower(rand.Text()[:8])

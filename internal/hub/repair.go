@@ -69,7 +69,7 @@ func (h *Hub) repair(cause string) {
 	}
 	h.options.Observer.Repaired(cause)
 	h.line.advance(top.Position)
-	if top.Epoch != last.Epoch {
+	if top.Epoch != last.Epoch || top.Sequence < last.Sequence {
 		h.wantRestore()
 	}
 }

@@ -60,9 +60,10 @@ type Records interface {
 	// Leave ends a stay, if there is a record and the room is in it, unless it was joined
 	// under a later number.
 	Leave(ctx context.Context, tenancy event.Tenancy, room event.Room, number uint64) error
-	// Part says that the connection has ended. The record of a session that was left is
-	// deleted; that of a lost one is kept, and can be claimed until window has passed.
-	// Nothing is left to do, and nil returned, without a record or after a claim.
+	// Part says that the connection has ended. A session that was left is over; the record of
+	// a lost one is kept, and can be claimed until window has passed, unless it is of a lower
+	// generation. Nothing is left to do, and nil returned, without a record or after a claim.
+	// That a session is over is remembered for event.RecordGrace against lower generations.
 	Part(ctx context.Context, tenancy event.Tenancy, left bool, window time.Duration) error
 	// Claim takes a session over: it raises the generation, makes the instance its own
 	// and tells all followers. It fails with event.ErrNoRecord when there is none, it is

@@ -175,16 +175,37 @@ func (s *Seating) part(ctx context.Context, left bool) {
 // has done since. So in a new epoch nothing is written before the client has shown that it
 // is still there.
 
-// signPatience bounds how long a join waits for its client's sign of life: a clerk who waits
-// serves nobody else.
-const signPatience = 2 * time.Second
+const (
+	// signPatience bounds how long a join waits for its client's sign of life: a clerk who
+	// waits serves nobody else.
+	signPatience = 2 * time.Second
+	// maxVouching bounds how many of them wait. The joins of more clients fail, to be tried
+	// again: by then their records have been written in their turn.
+	maxVouching = deskClerks / 4
+)
+
+var errVouching = errors.New("too many clients are waited for")
 
 // vouch waits for a sign of life in an epoch that the store has told of.
 func (s *Seating) vouch(ctx context.Context, epoch string) error {
+	select {
+	case s.hub.vouching <- struct{}{}:
+		defer func() { <-s.hub.vouching }()
+	default:
+		return errVouching
+	}
 	ctx, cancel := context.WithTimeout(ctx, signPatience)
 	defer cancel()
-	shown := make(chan struct{})
-	s.tenure.probe(func() { close(shown) })
+	shown, held := make(chan struct{}), s.tenure
+	held.probe(func() {
+		close(shown)
+		s.later(func(ctx context.Context) { // if nobody waits any more
+			if held.vouched != epoch {
+				held.vouched = epoch
+				s.restore(ctx)
+			}
+		})
+	})
 	select {
 	case <-shown:
 		s.tenure.vouched = epoch
@@ -197,8 +218,12 @@ func (s *Seating) vouch(ctx context.Context, epoch string) error {
 // restore writes the record again, which the store may have lost. In another epoch it asks
 // the client for a sign of life and has that do it.
 func (s *Seating) restore(ctx context.Context) {
-	if s.tenure == nil || !s.tenure.recorded || s.hub.Ready() != nil {
-		return // while the store is away it loses nothing; if it has, an epoch ends when it is back
+	if s.tenure == nil || !s.tenure.recorded {
+		return
+	}
+	if s.hub.Ready() != nil {
+		s.hub.restoreOwed.Store(true)
+		return
 	}
 	if epoch := s.hub.line.epoch(); s.tenure.vouched != epoch {
 		held := s.tenure

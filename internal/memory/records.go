@@ -115,14 +115,16 @@ func (m *records) leave(tenancy event.Tenancy, room event.Room, number uint64, n
 	return nil
 }
 
-// part deletes the record if keep is zero, and dates the loss otherwise.
+// part dates the loss; if keep is zero, or the record is what a failover has left of an
+// earlier generation, the session is over, and only its generation is kept for a while.
 func (m *records) part(tenancy event.Tenancy, keep time.Duration, now time.Time) {
 	r := m.find(tenancy.PID, now)
 	switch {
 	case r == nil || r.Generation > tenancy.Generation:
-	case keep == 0:
-		m.expiry.remove(r)
-		delete(m.byPID, r.PID)
+	case keep == 0 || r.Generation < tenancy.Generation:
+		r.Generation, r.gone, r.epoch = tenancy.Generation, time.Unix(0, 0), ""
+		clear(r.stays)
+		m.expiry.postpone(r, now.Add(event.RecordGrace))
 	default:
 		r.gone = now
 		m.expiry.postpone(r, now.Add(keep))

@@ -234,9 +234,10 @@ func TestChangesOfRecordsAreRepeated(t *testing.T) {
 	cut(t, func() error { return store.Restore(t.Context(), claimed) })
 	cut(t, func() error { return store.Part(t.Context(), claimed.Tenancy, false, time.Hour) })
 	cut(t, func() error { return store.Part(t.Context(), claimed.Tenancy, true, 0) })
-	if left := server.Do("EXISTS", record); left != int64(0) {
-		t.Error("the record of a session that was left is still there")
+	if left := server.Do("HGETALL", record); fmt.Sprint(left) != fmt.Sprintf("[gen %d gone 0]", claimed.Generation) {
+		t.Errorf("of a session that was left there is %v, want its generation alone", left)
 	}
+	expectLife(t, server, record, event.RecordGrace)
 }
 
 func TestRecordsOverRestarts(t *testing.T) {

@@ -12,11 +12,15 @@
 --                 absent while there is one, and after a crash, which nobody saw
 --   r:<room>      offset of the stay: the position at which the room was joined, and
 --                 behind a dot the number of that join, if it has one (event.Offset)
+-- Of a session that is over there are gen, and 0 as gone, for a while.
 -- The leases are a sorted set: instance -> Redis time in milliseconds of its last
 -- heartbeat. They date a crash.
 
 -- event.RecordLife in milliseconds.
 local lifetime = 24 * 60 * 60 * 1000
+
+-- event.RecordGrace in milliseconds.
+local grace = 60 * 1000
 
 -- held is the generation of a record, 0 if there is none.
 local function held(session)
