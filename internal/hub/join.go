@@ -76,6 +76,9 @@ func (s *Seating) joinAnew(ctx context.Context, room event.Room, since event.Pos
 	}
 	at := found.top.Position
 	taken.joined, taken.from, taken.reached, taken.number = at, at, at, number
+	if found.proven {
+		taken.from = since // what was in between is on its way
+	}
 	replies := reply(Outcome{Position: found.top.Position, Recovered: found.proven})
 	s.post(func() { s.worker.admit(taken, number, found, replies) })
 }

@@ -12,6 +12,23 @@ import (
 	"github.com/roomcast/roomcast/internal/memory"
 )
 
+// A client that asks again while what it missed is on its way to it.
+func TestWhatAJoinHasBroughtIsNotBroughtByTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, _ := startFaulty(t, newBus().Store())
+		room, l := newRoom(t, "w", "a"), &listener{}
+		known := publish(t, h, room)
+		first, second := publish(t, h, room), publish(t, h, room)
+		synctest.Wait()
+		seating := h.Admit(l)
+		join(t, seating, room, known)
+		if outcome := join(t, seating, room, first); !outcome.Recovered {
+			t.Errorf("the second answer is %+v", outcome)
+		}
+		expect(t, l, "reply", delivery(room, first), delivery(room, second), "reply")
+	})
+}
+
 func TestMissedEventsFollowTheReplyInOneSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, observed := startHub(t, "a", newBus().Store())
