@@ -59,6 +59,9 @@ func (in *inbound) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// buffered reports whether something is to be read without waiting.
+func (in *inbound) buffered() bool { return in.r < in.w }
+
 // skip throws away what has been or will be read next.
 func (in *inbound) skip() error {
 	in.release()

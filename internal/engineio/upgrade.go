@@ -75,7 +75,7 @@ func (s *Session) dropProbe() {
 // runProbe reads the probing socket until it becomes the session's or fails. Until then
 // nobody else writes to it either.
 func (s *Session) runProbe(sock *socket) {
-	reader := messageReader{session: s, sock: sock}
+	reader := &messageReader{session: s, sock: sock}
 	for {
 		upgraded, failed := false, false
 		err := reader.next(func(op ws.OpCode, message []byte) {
@@ -90,7 +90,8 @@ func (s *Session) runProbe(sock *socket) {
 			}
 		})
 		if upgraded {
-			s.readSocket(sock)
+			s.server.running.Add(1) // for the reader, beside the probe's own
+			reader.read()
 			return
 		}
 		if err != nil || failed {

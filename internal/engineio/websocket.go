@@ -49,35 +49,46 @@ func (s *Session) openWebsocket(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	s.sendPacket(s.openPacket())
 	s.begin(r, transportWebsocket)
-	go func() {
-		defer s.server.running.Done()
-		s.readSocket(sock)
-	}()
+	go (&messageReader{session: s, sock: sock}).read()
 }
 
-// readSocket reads packets until the connection or the session ends, and closes the
-// connection.
-func (s *Session) readSocket(sock *socket) {
-	defer sock.close()
-	reader := messageReader{session: s, sock: sock}
-	for {
-		err := reader.next(s.receiveMessage)
-		if err == nil {
-			continue
+// read takes the messages that have come, until the connection or the session ends, and
+// leaves the waiting for more to another goroutine: a goroutine keeps the deep stack that
+// taking a message needs, and nearly all there are wait at any time.
+func (m *messageReader) read() {
+	for m.sock.in.buffered() {
+		if err := m.next(m.session.receiveMessage); err != nil {
+			m.end(err)
+			return
 		}
-		var breach *violation
-		switch {
-		case errors.As(err, &breach):
-			s.endWithStatus(breach)
-			sock.linger()
-		case errors.Is(err, errPeerClosed):
-			s.end(ReasonTransportClose, gently)
-		case errors.Is(err, io.EOF):
-			s.end(ReasonTransportClose, abruptly)
-		default:
-			s.end(ReasonTransportError, abruptly)
-		}
+	}
+	go m.wait()
+}
+
+// wait waits for bytes, on the smallest stack there is.
+func (m *messageReader) wait() {
+	if err := m.sock.in.fill(); err != nil {
+		m.end(err)
 		return
+	}
+	m.read()
+}
+
+// end ends the session for a reason that reading has come to, and closes the connection.
+func (m *messageReader) end(err error) {
+	defer m.session.server.running.Done()
+	defer m.sock.close()
+	var breach *violation
+	switch {
+	case errors.As(err, &breach):
+		m.session.endWithStatus(breach)
+		m.sock.linger()
+	case errors.Is(err, errPeerClosed):
+		m.session.end(ReasonTransportClose, gently)
+	case errors.Is(err, io.EOF):
+		m.session.end(ReasonTransportClose, abruptly)
+	default:
+		m.session.end(ReasonTransportError, abruptly)
 	}
 }
 

@@ -77,6 +77,13 @@ func (in *inbox) takeAll(spare []work) []work {
 	return taken
 }
 
+// size is how much waits, in bytes of JSON.
+func (in *inbox) size() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.bytes
+}
+
 // close lets the worker end once it has taken what is there.
 func (in *inbox) close() {
 	in.mu.Lock()

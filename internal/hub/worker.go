@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
@@ -90,7 +91,27 @@ func (w *worker) run() {
 		if taken == nil {
 			return
 		}
+		began := time.Now()
 		w.process(taken)
+		w.gather(time.Since(began))
+	}
+}
+
+// A round costs a system call for each member, however many events it has. So a worker that
+// has been busy for a while lets its inbox fill before the next round: a burst takes a few
+// rounds, and the processor is left to those who publish it and to those who read it. What
+// follows a quiet time is not delayed; what comes behind a round waits for longestGather more
+// than it would, at most.
+const (
+	shortRound    = time.Millisecond // after which there is nothing to be saved
+	gatherFactor  = 3                // times that the round took
+	longestGather = 20 * time.Millisecond
+)
+
+// gather lets the inbox fill after a round that took a time.
+func (w *worker) gather(took time.Duration) {
+	if took >= shortRound && w.inbox.size() < roundBytes {
+		time.Sleep(min(gatherFactor*took, longestGather))
 	}
 }
 

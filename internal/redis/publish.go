@@ -23,7 +23,7 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 	keys := append(s.keys.channel(), s.keys.room(room), s.keys.id(publication.ID))
 	// Redis refuses a time to live of zero, after everything else has been written.
 	remember := max(publication.Remember, time.Millisecond).Milliseconds()
-	result, err := s.run(ctx, s.scripts.publish, keys,
+	result, err := s.runTogether(ctx, s.scripts.publish, keys,
 		s.channel, room.String(), publication.Object, publication.Fingerprint, remember,
 		s.history.size, s.history.bytes, s.history.ttl, s.history.rooms, s.process.Load())
 	s.refusals.published(err)

@@ -38,7 +38,7 @@ func (s *Store) keep(ctx context.Context, record event.Record, room string, numb
 	for _, stay := range record.Stays {
 		args = append(args, stay.Room.String(), stay.Entered().String())
 	}
-	result, err := s.run(ctx, s.scripts.keep, s.keys.session(record.PID), args...)
+	result, err := s.runTogether(ctx, s.scripts.keep, s.keys.session(record.PID), args...)
 	if err != nil {
 		return event.Top{}, err
 	}
@@ -57,7 +57,7 @@ func (s *Store) Leave(ctx context.Context, tenancy event.Tenancy, room event.Roo
 	err := tenancy.Check()
 	if err == nil {
 		var result *reply
-		result, err = s.run(ctx, s.scripts.leave, s.keys.session(tenancy.PID), tenancy.Generation, room.String(), number)
+		result, err = s.runTogether(ctx, s.scripts.leave, s.keys.session(tenancy.PID), tenancy.Generation, room.String(), number)
 		if err == nil && result.text() == "stale" {
 			err = event.ErrStaleTenancy
 		}
@@ -77,7 +77,7 @@ func (s *Store) Part(ctx context.Context, tenancy event.Tenancy, left bool, wind
 		if !left {
 			keep = (max(window, 0) + event.RecordGrace).Milliseconds()
 		}
-		_, err = s.run(ctx, s.scripts.part, s.keys.session(tenancy.PID), tenancy.Generation, keep)
+		_, err = s.runTogether(ctx, s.scripts.part, s.keys.session(tenancy.PID), tenancy.Generation, keep)
 	}
 	if err != nil {
 		return fmt.Errorf("part from a session: %w", err)
@@ -99,7 +99,7 @@ func (s *Store) claim(ctx context.Context, claim event.Claim) (event.Record, eve
 	if err := claim.Check(); err != nil {
 		return event.Record{}, event.Top{}, err
 	}
-	result, err := s.run(ctx, s.scripts.claim, append(s.keys.session(claim.PID), s.keys.leases()),
+	result, err := s.runTogether(ctx, s.scripts.claim, append(s.keys.session(claim.PID), s.keys.leases()),
 		s.channel, event.DigestPID(claim.PID), claim.Subject, claim.Instance,
 		claim.Window.Milliseconds(), event.LeaseAlive.Milliseconds())
 	if err != nil {

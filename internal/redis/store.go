@@ -16,6 +16,7 @@ import (
 // Store is one instance's access to a channel. It is safe for concurrent use.
 type Store struct {
 	client   *goredis.Client
+	courier  *courier
 	watched  bool // by sentinels
 	instance string
 	process  atomic.Value // run_id of the Redis process last connected to, a string
@@ -65,6 +66,7 @@ func Open(options Options) (*Store, error) {
 	}
 	s.process.Store("")
 	s.client = options.newClient(s.onConnect)
+	s.courier = &courier{client: s.client}
 	return s, nil
 }
 
@@ -105,6 +107,7 @@ func (s *Store) onConnect(ctx context.Context, connection *goredis.Conn) error {
 // Close releases connections. Nothing may be called afterwards, and Follow must have
 // returned.
 func (s *Store) Close() error {
+	s.courier.wait()
 	err := s.client.Close()
 	s.eviction.looking.Wait()
 	if err != nil {
@@ -194,9 +197,22 @@ func (s *Store) Range(ctx context.Context, room event.Room, after uint64, maxByt
 
 // run runs a script that may be repeated, with a fresh epoch as its first argument.
 func (s *Store) run(ctx context.Context, script *goredis.Script, keys []string, args ...any) (*reply, error) {
+	return s.insist(ctx, args, func(args []any) ([]any, error) {
+		return script.Run(ctx, s.client, keys, args...).Slice()
+	})
+}
+
+// runTogether is run for a script whose answer is small: it goes together with others.
+func (s *Store) runTogether(ctx context.Context, script *goredis.Script, keys []string, args ...any) (*reply, error) {
+	return s.insist(ctx, args, func(args []any) ([]any, error) {
+		return s.courier.run(ctx, script, keys, args)
+	})
+}
+
+func (s *Store) insist(ctx context.Context, args []any, once func(args []any) ([]any, error)) (*reply, error) {
 	result := new(reply)
 	err := retry(ctx, func() (err error) {
-		result.values, err = script.Run(ctx, s.client, keys, append([]any{newEpoch()}, args...)...).Slice()
+		result.values, err = once(append([]any{newEpoch()}, args...))
 		return err
 	})
 	s.refusals.note(err)
