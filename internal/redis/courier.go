@@ -40,8 +40,12 @@ type parcel struct {
 	err       error
 }
 
-// run runs a script, once. When ctx ends before it was done, it may still be.
+// run runs a script, once: never when ctx has ended already, perhaps when it ends before
+// the script was done.
 func (c *courier) run(ctx context.Context, script *goredis.Script, keys []string, args []any) ([]any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	p := &parcel{script: script, keys: keys, args: args, delivered: make(chan struct{})}
 	for _, arg := range args {
 		if text, ok := arg.(string); ok {
