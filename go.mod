@@ -3,6 +3,7 @@ module github.com/roomcast/roomcast
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/gobwas/ws v1.5.0
 	github.com/googollee/go-socket.io v1.7.0

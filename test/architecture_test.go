@@ -21,6 +21,7 @@ const module = "github.com/roomcast/roomcast"
 var allowed = map[string][]string{
 	"internal/config":     {},
 	"internal/engineio":   {},
+	"internal/load":       {},
 	"internal/metrics":    {},
 	"internal/packet":     {},
 	"internal/playground": {},
@@ -38,7 +39,7 @@ var allowed = map[string][]string{
 	"internal/gateway": {"internal/event", "internal/hub", "internal/session"},
 	"internal/rest":    {"internal/event", "internal/hub"},
 
-	"cmd/roomcast": {"internal/app", "internal/config", "internal/metrics"},
+	"cmd/roomcast": {"internal/app", "internal/config", "internal/load", "internal/metrics"},
 }
 
 // forTests are packages that only tests import.

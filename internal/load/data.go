@@ -1,0 +1,57 @@
+package load
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
+
+// origin is the zero of all times in publications; who publishes and who receives are one
+// process.
+var origin = time.Now()
+
+// now is the time since origin in nanoseconds.
+func now() int64 { return int64(time.Since(origin)) }
+
+// data is the JSON object that is published: its number in its room, from 1, the time when
+// it was due, and padding up to a size.
+func appendData(dst []byte, number uint64, due int64, pad []byte) []byte {
+	dst = strconv.AppendUint(append(dst, `{"n":`...), number, 10)
+	dst = strconv.AppendInt(append(dst, `,"at":`...), due, 10)
+	dst = append(append(dst, `,"pad":"`...), pad...)
+	return append(dst, `"}`...)
+}
+
+// padding makes data as long as size bytes, or as short as it can be.
+func padding(size int) []byte {
+	return bytes.Repeat([]byte("x"), max(0, size-len(`{"n":12345,"at":1234567890123,"pad":""}`)))
+}
+
+var (
+	numberIs = []byte(`{"n":`)
+	dueIs    = []byte(`,"at":`)
+)
+
+// parseData finds data in what was delivered, without a parser of JSON: a load generator
+// must cost less than the server that it loads.
+func parseData(text []byte) (number uint64, due int64, err error) {
+	at := bytes.Index(text, numberIs)
+	if at < 0 {
+		return 0, 0, errNoData
+	}
+	n, rest := digits(text[at+len(numberIs):])
+	if !bytes.HasPrefix(rest, dueIs) {
+		return 0, 0, errNoData
+	}
+	d, _ := digits(rest[len(dueIs):])
+	return n, int64(d), nil //nolint:gosec // nanoseconds of one run
+}
+
+// digits reads a number and returns what is behind it.
+func digits(text []byte) (value uint64, rest []byte) {
+	i := 0
+	for ; i < len(text) && text[i] >= '0' && text[i] <= '9'; i++ {
+		value = value*10 + uint64(text[i]-'0')
+	}
+	return value, text[i:]
+}
