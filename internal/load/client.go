@@ -131,7 +131,9 @@ func (c *client) byPolling(ctx context.Context, base string, link *Link) error {
 		if err != nil {
 			return err
 		}
-		c.hear()
+		for _, packet := range packets {
+			c.hear(len(packet))
+		}
 		for _, packet := range packets {
 			if err := c.dialogue.Message(link, packet); err != nil {
 				return err
@@ -216,7 +218,10 @@ func (c *client) beat(send func([]byte) error) (stop func()) {
 }
 
 // hear notes when bytes have come.
-func (c *client) hear() { c.arrived = now() }
+func (c *client) hear(bytes int) {
+	c.arrived = now()
+	c.tally.wire.Add(uint64(bytes)) //nolint:gosec // a length
+}
 
 func (c *client) joined(recovered bool) {
 	switch {
@@ -244,7 +249,7 @@ func (c *client) delivered(room int, text []byte) {
 			continue
 		}
 		if m.mark(number) {
-			c.tally.record(c.arrived-sent, len(text))
+			c.tally.record(c.arrived - sent)
 		} else {
 			c.tally.doubled.Add(1)
 		}

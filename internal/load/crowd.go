@@ -40,7 +40,7 @@ type Counts struct {
 	Recovered  uint64 `json:"recovered"`  // sessions continued after a loss
 	Rejoined   uint64 `json:"rejoined"`   // joined again after a loss
 	Received   uint64 `json:"received"`   // updates, each once for each client
-	Bytes      uint64 `json:"bytes"`      // of their text
+	Wire       uint64 `json:"wireBytes"`  // read from websockets and polls, without HTTP
 	Doubled    uint64 `json:"doubled"`    // updates that a client had already
 	Disordered uint64 `json:"disordered"` // updates behind the server's own sequence
 	Strange    uint64 `json:"strange"`    // updates of others
@@ -134,7 +134,7 @@ func (c *Crowd) Counts() Counts {
 	for i := range c.tallies {
 		t := &c.tallies[i]
 		counts.Received += t.received.Load()
-		counts.Bytes += t.bytes.Load()
+		counts.Wire += t.wire.Load()
 		counts.Doubled += t.doubled.Load()
 		counts.Disordered += t.disordered.Load()
 		counts.Strange += t.strange.Load()

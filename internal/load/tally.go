@@ -14,7 +14,7 @@ type tally struct {
 	latency *hdrhistogram.Histogram // in microseconds
 
 	received   atomic.Uint64
-	bytes      atomic.Uint64 // of the updates' text
+	wire       atomic.Uint64 // bytes read, without HTTP
 	doubled    atomic.Uint64
 	disordered atomic.Uint64
 	strange    atomic.Uint64 // not of this run
@@ -28,9 +28,8 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, longest.Microseconds(), 3)
 }
 
-func (t *tally) record(nanoseconds int64, bytes int) {
+func (t *tally) record(nanoseconds int64) {
 	t.received.Add(1)
-	t.bytes.Add(uint64(bytes)) //nolint:gosec // a length
 	microseconds := min(max(nanoseconds/1000, 1), longest.Microseconds())
 	t.mu.Lock()
 	_ = t.latency.RecordValue(microseconds) // within its range

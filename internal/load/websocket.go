@@ -71,8 +71,9 @@ func (w *websocket) writeFrame(opcode ws.OpCode, payload []byte) error {
 var errClosing = errors.New("closed by the server")
 
 // read hands every text message to handle, until the connection ends; it always returns an
-// error. arrived is called before the messages of each chunk.
-func (w *websocket) read(early []byte, arrived func(), handle func(text []byte) error) error {
+// error. arrived is called before the messages of each chunk, with
+// its size.
+func (w *websocket) read(early []byte, arrived func(bytes int), handle func(text []byte) error) error {
 	frame := func(opcode byte, payload []byte) error {
 		switch opcode {
 		case opText:
@@ -85,7 +86,7 @@ func (w *websocket) read(early []byte, arrived func(), handle func(text []byte) 
 		return nil
 	}
 	take := func(chunk []byte) error {
-		arrived()
+		arrived(len(chunk))
 		return w.frames.feed(chunk, frame)
 	}
 	if len(early) > 0 {
