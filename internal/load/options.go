@@ -25,7 +25,9 @@ type Options struct {
 	// Servers are base URLs, http or https; clients are spread over them in turn, and one
 	// that was lost tries the next.
 	Servers []string
-	Clients int
+	// AllAtFirst has all clients begin at the first server.
+	AllAtFirst bool
+	Clients    int
 	// Rooms is how many rooms there are; each client joins RoomsPerClient of them.
 	Rooms          int
 	RoomsPerClient int
@@ -107,5 +109,9 @@ func (o *Options) roomsOf(client int) []Room {
 
 // server is where a client goes at an attempt.
 func (o *Options) server(client, attempt int) string {
-	return strings.TrimSuffix(o.Servers[(client+attempt)%len(o.Servers)], "/")
+	at := attempt
+	if !o.AllAtFirst {
+		at += client
+	}
+	return strings.TrimSuffix(o.Servers[at%len(o.Servers)], "/")
 }
