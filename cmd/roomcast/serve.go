@@ -53,6 +53,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		logger.Error("cannot start", "error", err)
 		return exitFailed
 	}
+	defer beside(ctx, app.KeepTidy)()
 	code := exitOK
 	select {
 	case <-ctx.Done():
@@ -62,6 +63,17 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		code = exitFailed
 	}
 	return max(code, stop(ctx, logger, goingDown(cfg.Drain), instance.Stop))
+}
+
+// beside has work done until the function it returns is called, or ctx ends.
+func beside(ctx context.Context, work func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		work(ctx)
+	}()
+	return func() { cancel(); <-done }
 }
 
 // goingDown is the longest that an instance takes for it.
