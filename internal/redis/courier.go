@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -9,13 +10,15 @@ import (
 
 // courier takes scripts to Redis, those that wait at a time together: under load a system
 // call, and a wake-up on either side, serves many of them. One that comes alone goes at once.
+//
+// It has no goroutine. Who comes while a trip is to be had makes it, with all that waits; who
+// comes back has the first of those that wait meanwhile make the next.
 type courier struct {
 	client *goredis.Client
 
 	mu      sync.Mutex
-	waiting []*parcel
-	trips   int // under way
-	running sync.WaitGroup
+	waiting []*parcel // none while there is a trip to be had
+	trips   int       // under way
 }
 
 const (
@@ -35,29 +38,45 @@ type parcel struct {
 	args   []any
 	bytes  int // of args, about
 
-	delivered chan struct{} // closed when what follows is set
-	result    []any
-	err       error
+	// word is said once to whoever waits for the parcel; after arrived, what follows is set.
+	word   chan word
+	leads  bool // was told to go; guarded by the courier's mutex
+	result []any
+	err    error
 }
 
+type word bool
+
+const (
+	arrived word = false
+	goAhead word = true
+)
+
 // run runs a script, once: never when ctx has ended already, perhaps when it ends before
-// the script was done.
+// the script was done. Who makes a trip returns from it, in ioTimeout at most, also when
+// its ctx ends on the way: others wait for the same trip.
 func (c *courier) run(ctx context.Context, script *goredis.Script, keys []string, args []any) ([]any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p := &parcel{script: script, keys: keys, args: args, delivered: make(chan struct{})}
+	p := &parcel{script: script, keys: keys, args: args, word: make(chan word, 1)}
 	for _, arg := range args {
 		if text, ok := arg.(string); ok {
 			p.bytes += len(text)
 		}
 	}
-	c.send(p)
-	select {
-	case <-p.delivered:
-	case <-ctx.Done():
-		c.withdraw(p)
-		return nil, ctx.Err()
+	if !c.queue(p) {
+		select {
+		case word := <-p.word:
+			if word == goAhead {
+				c.travel()
+			}
+		case <-ctx.Done():
+			c.withdraw(p)
+			return nil, ctx.Err()
+		}
+	} else {
+		c.travel()
 	}
 	if goredis.HasErrorPrefix(p.err, "NOSCRIPT") {
 		return script.Eval(ctx, c.client, keys, args...).Slice()
@@ -65,15 +84,17 @@ func (c *courier) run(ctx context.Context, script *goredis.Script, keys []string
 	return p.result, p.err
 }
 
-// send has a parcel taken by the next trip.
-func (c *courier) send(p *parcel) {
+// queue has a parcel wait, and reports whether there is a trip to be had at once.
+func (c *courier) queue(p *parcel) (leads bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, p)
-	if c.trips < maxTrips {
-		c.trips++
-		c.running.Go(c.travel)
+	if c.trips == maxTrips {
+		return false
 	}
+	c.trips++
+	p.leads = true
+	return true
 }
 
 // withdraw forgets a parcel that nobody waits for, unless it is under way.
@@ -83,38 +104,50 @@ func (c *courier) withdraw(p *parcel) {
 	for i, waiting := range c.waiting {
 		if waiting == p {
 			c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
-			return
+			break
 		}
+	}
+	if p.leads {
+		c.passOn()
 	}
 }
 
-// travel takes batches until nothing waits.
-func (c *courier) travel() {
-	for {
-		batch := c.load()
-		if batch == nil {
-			return
-		}
-		c.deliver(batch)
-	}
-}
-
-// load takes what goes on the next trip. Nil ends the travelling.
-func (c *courier) load() []*parcel {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// passOn has the next trip made by the first that waits; without one it is to be had. The
+// mutex must be held.
+func (c *courier) passOn() {
 	if len(c.waiting) == 0 {
 		c.trips--
 		c.waiting = nil
-		return nil
+		return
 	}
+	first := c.waiting[0]
+	first.leads = true
+	first.word <- goAhead
+}
+
+// travel takes a batch, whose first parcel is the caller's.
+func (c *courier) travel() {
+	batch := c.load()
+	c.deliver(batch)
+	c.mu.Lock()
+	c.passOn()
+	c.mu.Unlock()
+	for _, p := range batch[1:] {
+		p.word <- arrived
+	}
+}
+
+// load takes what goes on the next trip.
+func (c *courier) load() []*parcel {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	n, bytes := 1, c.waiting[0].bytes
 	for n < min(len(c.waiting), maxParcels) && bytes+c.waiting[n].bytes <= maxTripBytes {
 		bytes += c.waiting[n].bytes
 		n++
 	}
-	batch := c.waiting[:n:n]
-	c.waiting = c.waiting[n:]
+	batch := slices.Clone(c.waiting[:n])
+	c.waiting = slices.Delete(c.waiting, 0, n)
 	return batch
 }
 
@@ -135,9 +168,5 @@ func (c *courier) deliver(batch []*parcel) {
 		default:
 			p.result, p.err = command.Slice()
 		}
-		close(p.delivered)
 	}
 }
-
-// wait returns when nothing is under way.
-func (c *courier) wait() { c.running.Wait() }

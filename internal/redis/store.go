@@ -107,7 +107,6 @@ func (s *Store) onConnect(ctx context.Context, connection *goredis.Conn) error {
 // Close releases connections. Nothing may be called afterwards, and Follow must have
 // returned.
 func (s *Store) Close() error {
-	s.courier.wait()
 	err := s.client.Close()
 	s.eviction.looking.Wait()
 	if err != nil {
