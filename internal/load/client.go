@@ -100,7 +100,7 @@ func (c *client) onWebsocket(ctx context.Context, w *websocket, link *Link, earl
 	defer context.AfterFunc(ctx, func() { _ = w.conn.Close() })()
 	link.send = w.write
 	if c.crowd.options.Revision == 3 {
-		defer c.beat(w.write)()
+		defer c.beat(ctx, w.write)()
 	}
 	if err := c.dialogue.Opened(link); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (c *client) byPolling(ctx context.Context, base string, link *Link) error {
 	}
 	link.send = func(text []byte) error { return p.post(ctx, text) }
 	if c.crowd.options.Revision == 3 {
-		defer c.beat(link.send)()
+		defer c.beat(ctx, link.send)()
 	}
 	if err := c.dialogue.Message(link, opened); err != nil {
 		return err
@@ -198,8 +198,8 @@ func (w *websocket) awaitProbe(ctx context.Context, chunk []byte) ([]byte, error
 const revision3Beat = 20 * time.Second
 
 // beat sends pings until the function that it returns is called.
-func (c *client) beat(send func([]byte) error) (stop func()) {
-	ctx, stop := context.WithCancel(context.Background())
+func (c *client) beat(ctx context.Context, send func([]byte) error) (stop func()) {
+	ctx, stop = context.WithCancel(ctx)
 	c.crowd.running.Go(func() {
 		ticker := time.NewTicker(revision3Beat)
 		defer ticker.Stop()

@@ -1,3 +1,5 @@
+// Package load is a crowd of clients and a publisher, for finding out what a server of
+// Roomcast's contract takes, and what it loses.
 package load
 
 import (

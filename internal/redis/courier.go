@@ -69,14 +69,14 @@ func (c *courier) run(ctx context.Context, script *goredis.Script, keys []string
 		select {
 		case word := <-p.word:
 			if word == goAhead {
-				c.travel()
+				c.travel(ctx)
 			}
 		case <-ctx.Done():
 			c.withdraw(p)
 			return nil, ctx.Err()
 		}
 	} else {
-		c.travel()
+		c.travel(ctx)
 	}
 	if goredis.HasErrorPrefix(p.err, "NOSCRIPT") {
 		return script.Eval(ctx, c.client, keys, args...).Slice()
@@ -126,9 +126,9 @@ func (c *courier) passOn() {
 }
 
 // travel takes a batch, whose first parcel is the caller's.
-func (c *courier) travel() {
+func (c *courier) travel(ctx context.Context) {
 	batch := c.load()
-	c.deliver(batch)
+	c.deliver(context.WithoutCancel(ctx), batch)
 	c.mu.Lock()
 	c.passOn()
 	c.mu.Unlock()
@@ -152,8 +152,8 @@ func (c *courier) load() []*parcel {
 }
 
 // deliver runs a batch. Its time is its own: those who wait for it have different ones.
-func (c *courier) deliver(batch []*parcel) {
-	ctx, cancel := context.WithTimeout(context.Background(), ioTimeout)
+func (c *courier) deliver(ctx context.Context, batch []*parcel) {
+	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
 	defer cancel()
 	pipe := c.client.Pipeline()
 	commands := make([]*goredis.Cmd, len(batch))
