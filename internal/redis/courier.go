@@ -38,19 +38,13 @@ type parcel struct {
 	args   []any
 	bytes  int // of args, about
 
-	// word is said once to whoever waits for the parcel; after arrived, what follows is set.
-	word   chan word
-	leads  bool // was told to go; guarded by the courier's mutex
+	// word is said to whoever waits for the parcel: a batch to make a trip with, or nil when
+	// what follows is set.
+	word   chan []*parcel
+	leads  bool // was given a batch; guarded by the courier's mutex
 	result []any
 	err    error
 }
-
-type word bool
-
-const (
-	arrived word = false
-	goAhead word = true
-)
 
 // run runs a script, once: never when ctx has ended already, perhaps when it ends before
 // the script was done. Who makes a trip returns from it, in ioTimeout at most, also when
@@ -59,24 +53,24 @@ func (c *courier) run(ctx context.Context, script *goredis.Script, keys []string
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p := &parcel{script: script, keys: keys, args: args, word: make(chan word, 1)}
+	p := &parcel{script: script, keys: keys, args: args, word: make(chan []*parcel, 1)}
 	for _, arg := range args {
 		if text, ok := arg.(string); ok {
 			p.bytes += len(text)
 		}
 	}
-	if !c.queue(p) {
-		select {
-		case word := <-p.word:
-			if word == goAhead {
-				c.travel(ctx)
-			}
-		case <-ctx.Done():
-			c.withdraw(p)
+	c.queue(p)
+	var batch []*parcel
+	select {
+	case batch = <-p.word:
+	case <-ctx.Done():
+		if !c.withdraw(p) {
 			return nil, ctx.Err()
 		}
-	} else {
-		c.travel(ctx)
+		batch = <-p.word
+	}
+	if batch != nil {
+		c.travel(ctx, batch)
 	}
 	if goredis.HasErrorPrefix(p.err, "NOSCRIPT") {
 		return script.Eval(ctx, c.client, keys, args...).Slice()
@@ -84,63 +78,53 @@ func (c *courier) run(ctx context.Context, script *goredis.Script, keys []string
 	return p.result, p.err
 }
 
-// queue has a parcel wait, and reports whether there is a trip to be had at once.
-func (c *courier) queue(p *parcel) (leads bool) {
+// queue has a parcel wait, and go at once where there is a trip to be had.
+func (c *courier) queue(p *parcel) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, p)
-	if c.trips == maxTrips {
-		return false
-	}
-	c.trips++
-	p.leads = true
-	return true
-}
-
-// withdraw forgets a parcel that nobody waits for, unless it is under way.
-func (c *courier) withdraw(p *parcel) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, waiting := range c.waiting {
-		if waiting == p {
-			c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
-			break
-		}
-	}
-	if p.leads {
+	if c.trips < maxTrips {
+		c.trips++
 		c.passOn()
 	}
 }
 
-// passOn has the next trip made by the first that waits; without one it is to be had. The
-// mutex must be held.
+// withdraw forgets a parcel that nobody waits for, unless it is under way. It reports whether
+// its owner has been given a batch, in which there are others', and has to go.
+func (c *courier) withdraw(p *parcel) (leads bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.waiting, p); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+	}
+	return p.leads
+}
+
+// passOn gives a trip to the first that waits, with what goes on it, so that no other trip
+// can take that. When none waits the trip is to be had. The mutex must be held.
 func (c *courier) passOn() {
 	if len(c.waiting) == 0 {
 		c.trips--
-		c.waiting = nil
 		return
 	}
-	first := c.waiting[0]
-	first.leads = true
-	first.word <- goAhead
+	batch := c.load()
+	batch[0].leads = true
+	batch[0].word <- batch
 }
 
 // travel takes a batch, whose first parcel is the caller's.
-func (c *courier) travel(ctx context.Context) {
-	batch := c.load()
+func (c *courier) travel(ctx context.Context, batch []*parcel) {
 	c.deliver(context.WithoutCancel(ctx), batch)
 	c.mu.Lock()
 	c.passOn()
 	c.mu.Unlock()
 	for _, p := range batch[1:] {
-		p.word <- arrived
+		p.word <- nil
 	}
 }
 
-// load takes what goes on the next trip.
+// load takes what goes on the next trip. The mutex must be held.
 func (c *courier) load() []*parcel {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	n, bytes := 1, c.waiting[0].bytes
 	for n < min(len(c.waiting), maxParcels) && bytes+c.waiting[n].bytes <= maxTripBytes {
 		bytes += c.waiting[n].bytes
