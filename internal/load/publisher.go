@@ -27,6 +27,9 @@ type PublisherOptions struct {
 	Size int
 	// Key is the API key, sent as bearer token; empty for none.
 	Key string
+	// Keyless sends no Idempotency-Key. Nothing is tried again then: it might be published
+	// twice.
+	Keyless bool
 	// Workers publish side by side; 0 for 32. One worker keeps the order of a room.
 	Workers int
 }
@@ -175,7 +178,7 @@ func (p *Publisher) publish(ctx context.Context, j job, body []byte) []byte {
 		case <-time.After(wait):
 		case <-attempts.Done():
 		}
-		if wait == never || attempts.Err() != nil {
+		if wait == never || p.options.Keyless || attempts.Err() != nil {
 			p.mu.Lock()
 			p.lost++
 			p.mu.Unlock()
@@ -215,7 +218,9 @@ func (p *Publisher) try(ctx context.Context, address, key string, body []byte) (
 		return never, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Idempotency-Key", key)
+	if !p.options.Keyless {
+		request.Header.Set("Idempotency-Key", key)
+	}
 	if p.options.Key != "" {
 		request.Header.Set("Authorization", "Bearer "+p.options.Key)
 	}

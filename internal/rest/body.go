@@ -16,13 +16,9 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, &failure{kind: unsupportedMediaType, detail: "the body must come without Content-Encoding"}
 	}
-	tooLarge := &failure{
-		kind:   payloadTooLarge,
-		detail: fmt.Sprintf("the body is larger than %d bytes", s.MaxPayload),
-	}
 	// Known before a byte is read: a caller that waits for 100 Continue sends nothing.
 	if r.ContentLength > int64(s.MaxPayload) {
-		return nil, tooLarge
+		return nil, s.tooLarge()
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.MaxPayload)))
 	var limit *http.MaxBytesError
@@ -30,12 +26,19 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	case err == nil:
 		return body, nil
 	case errors.As(err, &limit):
-		return nil, tooLarge
+		return nil, s.tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		w.Header().Set("Connection", "close") // the rest of the body may still come
 		return nil, &failure{kind: requestTimeout, detail: fmt.Sprintf("the body did not arrive within %s", s.BodyTimeout)}
 	}
 	return nil, malformed("the body ended early")
+}
+
+func (s *server) tooLarge() error {
+	return &failure{
+		kind:   payloadTooLarge,
+		detail: fmt.Sprintf("the body is larger than %d bytes", s.MaxPayload),
+	}
 }
 
 // setReadDeadline bounds how long the body may take to arrive, also where it is refused

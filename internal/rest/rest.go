@@ -111,11 +111,12 @@ func (s *server) api() []route {
 	updateApp := methods{http.MethodPut: s.updateApp}
 	showHealth := methods{http.MethodGet: s.health}
 	return []route{
+		// First, because the router tries one after the other and this is asked the most.
+		{label: updatesPath, path: updatesPath, surface: problem{}, methods: methods{http.MethodPost: s.createUpdate}},
 		{label: appsPath, path: appsPath, surface: apps, methods: updateApp},
 		{label: appsPath, path: "/api/v1/apps", surface: apps, methods: updateApp},
 		{label: "/api/v1/health/", path: "/api/v1/health/", surface: health, methods: showHealth},
 		{label: "/api/v1/health/", path: "/api/v1/health", surface: health, methods: showHealth},
-		{label: updatesPath, path: updatesPath, surface: problem{}, methods: methods{http.MethodPost: s.createUpdate}},
 	}
 }
 
