@@ -13,7 +13,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.revision=$(REVISION)
 GOLANGCI_LINT := .tools/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-aloud demo run test soak lint fmt fuzz bench cover up down clean
+.PHONY: help build build-aloud demo run test soak lint fmt fuzz gobench bench cover up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,13 +50,16 @@ lint: $(GOLANGCI_LINT) ## The rules of .golangci.yml
 	$(GOLANGCI_LINT) run ./...
 
 fmt: ## Format all Go code
-	gofmt -w cmd internal test
+	gofmt -w bench cmd internal test
 
 fuzz: ## Fuzz each decoder for FUZZ_TIME (10s)
 	test/fuzz.sh $(FUZZ_TIME)
 
-bench: ## Run the benchmarks for BENCH_TIME (1s) each
+gobench: ## Run the Go benchmarks for BENCH_TIME (1s) each
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./internal/...
+
+bench: ## Measure beside other servers, in turn; BENCH=-help lists what can be chosen
+	cd bench && go run . $(BENCH)
 
 cover: ## Unit tests with coverage, written to cover.out
 	go test -coverpkg ./internal/... -coverprofile cover.out ./internal/... ./cmd/...

@@ -106,6 +106,8 @@ func TestUpdateAppRefuses(t *testing.T) {
 		"null":              {"null", "unmarshalling-failed", "the body must be a JSON object"},
 		"invalid UTF-8":     {"{\"a\":\"\xff\"}", "unmarshalling-failed", "the body is not valid UTF-8"},
 		"too deep":          {`{"a":` + strings.Repeat("[", 128) + strings.Repeat("]", 128) + `}`, "unmarshalling-failed", "the body nests deeper than 128 levels"},
+		"one of many twice": {`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"b":1}`, "unmarshalling-failed", "the field \"b\" stands twice in the body"},
+		"a late one twice":  {`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"j":1}`, "unmarshalling-failed", "the field \"j\" stands twice in the body"},
 		"a field twice":     {`{"a":1,"a":1}`, "unmarshalling-failed", "the field \"a\" stands twice in the body"},
 		"no workspace":      {`{}`, "invalid-field", "workspaceId is required; appId is required; displayName is required"},
 		"workspace number":  {`{"workspaceId":1,"appId":"a","displayName":"B"}`, "invalid-field", "workspaceId must be a string"},
