@@ -18,7 +18,7 @@ func build(ctx context.Context, s settings) (folder string, err error) {
 	}
 	// As `make build` does.
 	commands := [][]string{{"go", "-C", "..", "build", "-trimpath", "-o", folder + "/roomcast", "./cmd/roomcast"}}
-	for _, name := range []string{"floor", "centrifuge"} {
+	for _, name := range []string{"floor", "centrifuge", "zishang", "googollee"} {
 		if slices.Contains(s.peers, name) {
 			commands = append(commands, []string{"go", "build", "-trimpath", "-o", folder + "/" + name, "./peers/" + name})
 		}

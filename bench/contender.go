@@ -41,6 +41,8 @@ var peers = []contender{
 	{name: "node", revision: 4, command: script("peers/node/server.js"), environment: []string{"ADAPTER=pubsub"}},
 	{name: "node-streams", revision: 4, command: script("peers/node/server.js"), environment: []string{"ADAPTER=streams"}},
 	{name: "centrifuge", revision: 4, command: binary("centrifuge"), dialogue: newCentrifuge},
+	{name: "zishang", revision: 4, command: binary("zishang"), alone: true},
+	{name: "googollee", revision: 3, command: binary("googollee"), alone: true},
 }
 
 // xadd is measured in one scenario alone.

@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
@@ -18,6 +16,8 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/bench/peers/rest"
 )
 
 const (
@@ -46,13 +46,8 @@ func main() {
 	go s.ping()
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /socket.io/", s.socket)
-	routes.HandleFunc("POST /api/v1/workspaces/{workspace}/apps/{app}/updates", s.publish)
-	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("listening")
-	log.Fatal(http.Serve(listener, routes)) //nolint:gosec // a benchmark on loopback
+	rest.Handle(routes, s.publish)
+	rest.Serve(routes)
 }
 
 // hear fans out what comes over Redis, in the goroutine that hears it.
@@ -86,33 +81,12 @@ func (s *server) ping() {
 	}
 }
 
-func (s *server) publish(w http.ResponseWriter, r *http.Request) {
-	var update struct {
-		Event  string          `json:"event"`
-		Data   json.RawMessage `json:"data"`
-		UserID string          `json:"userId"`
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1_000_000))
-	if err == nil {
-		err = json.Unmarshal(body, &update)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	workspace, app := r.PathValue("workspace"), r.PathValue("app")
-	room := "workspace_" + workspace + "_app_" + app
-	object := fmt.Sprintf(`{"event":%q,"workspaceId":%q,"appId":%q,"payload":%s,"userId":%q}`,
-		update.Event, workspace, app, update.Data, update.UserID)
+func (s *server) publish(room string, object []byte) error {
 	if s.redis == nil {
-		s.deliver(room, object)
-	} else if err := s.redis.Publish(r.Context(), channel, room+"\n"+object).Err(); err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
+		s.deliver(room, string(object))
+		return nil
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusCreated)
-	_, _ = io.WriteString(w, `{"id":"1"}`)
+	return s.redis.Publish(context.Background(), channel, room+"\n"+string(object)).Err()
 }
 
 // socket leaves the reading to a goroutine of its own: that of the handshake, and its
@@ -163,7 +137,7 @@ func (s *server) join(conn net.Conn, text []byte) (room string, err error) {
 	if err := json.Unmarshal(message[1], &subscribe); err != nil {
 		return "", err
 	}
-	room = "workspace_" + subscribe.Payload.WorkspaceID + "_app_" + subscribe.Payload.AppID
+	room = rest.Room(subscribe.Payload.WorkspaceID, subscribe.Payload.AppID)
 	s.mu.Lock()
 	s.rooms[room] = append(s.rooms[room], conn)
 	s.mu.Unlock()
