@@ -13,37 +13,38 @@ var origin = time.Now()
 // now is the time since origin in nanoseconds.
 func now() int64 { return int64(time.Since(origin)) }
 
-// data is the JSON object that is published: its number in its room, from 1, the time when
-// it was due, and padding up to a size.
+// appendData appends the JSON object that is published: the time when it was due, its number
+// in its room, from 1, and padding up to a size. The names stand in the order of the alphabet
+// because some servers put them so.
 func appendData(dst []byte, number uint64, due int64, pad []byte) []byte {
-	dst = strconv.AppendUint(append(dst, `{"n":`...), number, 10)
-	dst = strconv.AppendInt(append(dst, `,"at":`...), due, 10)
+	dst = strconv.AppendInt(append(dst, `{"at":`...), due, 10)
+	dst = strconv.AppendUint(append(dst, `,"n":`...), number, 10)
 	dst = append(append(dst, `,"pad":"`...), pad...)
 	return append(dst, `"}`...)
 }
 
 // padding makes data as long as size bytes, or as short as it can be.
 func padding(size int) []byte {
-	return bytes.Repeat([]byte("x"), max(0, size-len(`{"n":12345,"at":1234567890123,"pad":""}`)))
+	return bytes.Repeat([]byte("x"), max(0, size-len(`{"at":1234567890123,"n":12345,"pad":""}`)))
 }
 
 var (
-	numberIs = []byte(`{"n":`)
-	dueIs    = []byte(`,"at":`)
+	dueIs    = []byte(`{"at":`)
+	numberIs = []byte(`,"n":`)
 )
 
 // parseData finds data in what was delivered, without a parser of JSON: a load generator
 // must cost less than the server that it loads.
 func parseData(text []byte) (number uint64, due int64, err error) {
-	at := bytes.Index(text, numberIs)
+	at := bytes.Index(text, dueIs)
 	if at < 0 {
 		return 0, 0, errNoData
 	}
-	n, rest := digits(text[at+len(numberIs):])
-	if !bytes.HasPrefix(rest, dueIs) {
+	d, rest := digits(text[at+len(dueIs):])
+	if !bytes.HasPrefix(rest, numberIs) {
 		return 0, 0, errNoData
 	}
-	d, _ := digits(rest[len(dueIs):])
+	n, _ := digits(rest[len(numberIs):])
 	return n, int64(d), nil //nolint:gosec // nanoseconds of one run
 }
 
