@@ -53,7 +53,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		logger.Error("cannot start", "error", err)
 		return exitFailed
 	}
-	app.SpareSmallHeaps()
+	app.TuneCollector()
 	defer beside(ctx, app.KeepTidy)()
 	code := exitOK
 	select {

@@ -4,44 +4,63 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
 )
 
-// heapSlack is how much a heap may grow, in bytes, before it is collected, however small it
-// is. The collector by itself runs whenever the heap has doubled, which under publications is
-// dozens of times a second for an instance of a few hundred clients, a tenth of its work.
-const heapSlack = 32 << 20
+const (
+	// heapSlack is how much a heap at rest may grow, in bytes, before it is collected, however
+	// small it is. The collector by itself runs whenever the heap has doubled, which under
+	// publications is dozens of times a second for an instance of a few hundred clients, a
+	// tenth of its work.
+	heapSlack = 32 << 20
+	// growingPercent is how much, of what is alive, a heap may grow before it is collected while
+	// clients come. What each leaves of its handshake then goes before the next ones' sessions
+	// are laid down around it: the gaps would stay, a kilobyte for each client.
+	growingPercent = 40
+	// defaultPercent is the collector's own target for growth.
+	defaultPercent = 100
+)
 
-// defaultPercent is the collector's own target for growth.
-const defaultPercent = 100
-
-// SpareSmallHeaps has the collector leave heaps smaller than heapSlack alone for longer; a
-// larger one is collected as ever. Where an operator has set GOGC nothing is changed, and
-// GOMEMLIMIT goes before it. It is for the process, until its end.
-func SpareSmallHeaps() {
+// TuneCollector has the collector run less often where nothing but garbage is made, and more
+// often where clients come. Where an operator has set GOGC nothing is changed, and GOMEMLIMIT
+// goes before it. It is for the process, until its end.
+func TuneCollector() {
 	before := debug.SetGCPercent(defaultPercent)
 	if before != defaultPercent {
 		debug.SetGCPercent(before)
 		return
 	}
-	percent := new(atomic.Int64)
-	percent.Store(defaultPercent)
-	afterEachCollection(func() { aim(percent, liveHeap()) })
+	tuning := &collectorTuning{percent: defaultPercent}
+	afterEachCollection(func() {
+		if percent, changed := tuning.collected(liveHeap(), runtime.NumGoroutine()); changed {
+			debug.SetGCPercent(percent)
+		}
+	})
 }
 
-// aim sets the target for a heap of which so much was alive, if it differs enough to be
-// worth stopping the world for.
-func aim(percent *atomic.Int64, live uint64) {
-	wanted, present := slackPercent(live), int(percent.Load())
-	if wanted < present-present/8 || wanted > present+present/8 {
-		percent.Store(int64(wanted))
-		debug.SetGCPercent(wanted)
+// rush is how many goroutines more than at the last collection say that clients come: each
+// has one, or three.
+const rush = 64
+
+// collectorTuning is what a collection is compared with: the one before.
+type collectorTuning struct {
+	goroutines int
+	percent    int
+}
+
+// collected takes how many bytes a collection found alive, and of how many goroutines, and
+// returns the growth to allow
+// until the next, and whether it differs enough to be worth stopping the world for.
+func (t *collectorTuning) collected(live uint64, goroutines int) (percent int, changed bool) {
+	percent = int(max(defaultPercent, 100*heapSlack/max(live, 1<<20))) //nolint:gosec // 3200 at most
+	if goroutines > t.goroutines+rush {
+		percent = growingPercent
 	}
-}
-
-// slackPercent is the growth, in percent of what is alive, that is heapSlack or a doubling.
-func slackPercent(live uint64) int {
-	return int(max(defaultPercent, 100*heapSlack/max(live, 1<<20))) //nolint:gosec // 3200 at most
+	t.goroutines = goroutines
+	if percent >= t.percent-t.percent/8 && percent <= t.percent+t.percent/8 {
+		return t.percent, false
+	}
+	t.percent = percent
+	return percent, true
 }
 
 func liveHeap() uint64 {

@@ -98,10 +98,10 @@ func (w *worker) run() {
 }
 
 // A round costs a system call for each member, however many events it has. So a worker that
-// has been busy for a while lets its inbox fill before the next round: a burst takes a few
-// rounds, and the processor is left to those who publish it and to those who read it. What
-// follows a quiet time is not delayed; what comes behind a round waits for longestGather more
-// than it would, at most.
+// has been busy for a while, and finds that more has come meanwhile, lets its inbox fill before
+// the next round: a burst takes a few rounds, and the processor is left to those who publish
+// it and to those who read it. What comes to a worker at rest is not delayed; what comes
+// behind a round waits for longestGather more than it would, at most.
 const (
 	shortRound    = time.Millisecond // after which there is nothing to be saved
 	gatherFactor  = 3                // times that the round took
@@ -110,7 +110,7 @@ const (
 
 // gather lets the inbox fill after a round that took a time.
 func (w *worker) gather(took time.Duration) {
-	if took >= shortRound && w.inbox.size() < roundBytes {
+	if size := w.inbox.size(); took >= shortRound && size > 0 && size < roundBytes {
 		time.Sleep(min(gatherFactor*took, longestGather))
 	}
 }
