@@ -72,7 +72,7 @@ down: ## Stop them
 	docker compose down
 
 clean: ## Remove what was built and installed here
-	rm -rf bin .tools cover.out test/tmp test/clients/node_modules
+	rm -rf bin .tools cover.out test/tmp test/clients/node_modules bench/peers/node/node_modules
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

@@ -9,10 +9,10 @@ var burst = scenario{
 	name:  "burst",
 	title: "500 updates at once to one room of 1,000, by REST on another instance, through Redis",
 	metrics: append([]metric{
-		{key: "percpu", title: "thousand deliveries for each second of CPU", more: true},
+		{key: "percpu", title: "thousand deliveries for each second of CPU"},
 		{key: "time", title: "first publish to last delivery, ms"},
 		{key: "p99", title: "publish to client, p99, ms"},
-		{key: "rate", title: "thousand deliveries/s", more: true},
+		{key: "rate", title: "thousand deliveries/s"},
 		{key: "memory", title: "RSS at its highest, MB"},
 	}, loadMetrics...),
 	contenders: func(peers []string) []contender { return chosen(peers, everyone) },

@@ -12,7 +12,7 @@ var durable = scenario{
 	metrics: append([]metric{
 		{key: "cpu", title: "CPU for each publication, µs"},
 		{key: "redis", title: "CPU of Redis for each, µs", plain: true},
-		{key: "rate", title: "publications/s", more: true},
+		{key: "rate", title: "publications/s"},
 		{key: "p99", title: "request to answer, p99, ms"},
 	}, loadMetrics...),
 	contenders: func([]string) []contender { return []contender{roomcast, xadd} },
@@ -27,13 +27,7 @@ func measureDurable(ctx context.Context, w *workbench) (measured, error) {
 	}
 	publisher := w.publisher(server, rooms)
 	defer publisher.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	flooded := make(chan struct{})
-	go func() {
-		publisher.Flood(ctx)
-		close(flooded)
-	}()
-	defer func() { cancel(); <-flooded }()
+	defer beside(ctx, publisher.Flood)()
 	if err := wait(ctx, warmUp); err != nil {
 		return nil, err
 	}
@@ -43,15 +37,8 @@ func measureDurable(ctx context.Context, w *workbench) (measured, error) {
 	if err != nil {
 		return nil, err
 	}
-	span, err := begin(server)
-	if err != nil {
-		return nil, err
-	}
-	if err := wait(ctx, measuring); err != nil {
-		return nil, err
-	}
 	m := measured{}
-	cpu, took, err := span.end(m)
+	cpu, took, err := during(ctx, measuring, server, m)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,6 @@ type scenario struct {
 type metric struct {
 	key   string
 	title string // with the unit
-	more  bool   // is better
 	// plain says that its ratio to others means nothing.
 	plain bool
 }
@@ -98,15 +97,32 @@ func percentiles(m measured, h *hdrhistogram.Histogram) {
 	m["p99"] = float64(h.ValueAtQuantile(99)) / 1000
 }
 
-// publishing has a publisher publish at a rate until the function it returns is called.
-func publishing(ctx context.Context, p *load.Publisher, rate float64) (stop func()) {
+// during measures a server for a time, as begin and end do.
+func during(ctx context.Context, d time.Duration, server *process, m measured) (cpu, took time.Duration, err error) {
+	span, err := begin(server)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := wait(ctx, d); err != nil {
+		return 0, 0, err
+	}
+	return span.end(m)
+}
+
+// beside has work done until the function it returns is called.
+func beside(ctx context.Context, work func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
-		p.Steady(ctx, rate)
+		work(ctx)
 		close(done)
 	}()
 	return func() { cancel(); <-done }
+}
+
+// publishing has a publisher publish at a rate until the function it returns is called.
+func publishing(ctx context.Context, p *load.Publisher, rate float64) (stop func()) {
+	return beside(ctx, func(ctx context.Context) { p.Steady(ctx, rate) })
 }
 
 // wait lets the work go on for a while.

@@ -60,15 +60,8 @@ func measureSteady(ctx context.Context, w *workbench, clients, rooms int, rate f
 	}
 	crowd.TakeLatency()
 	before := crowd.Counts()
-	span, err := begin(delivering)
-	if err != nil {
-		return nil, err
-	}
-	if err := wait(ctx, measuring); err != nil {
-		return nil, err
-	}
 	m := measured{}
-	cpu, took, err := span.end(m)
+	cpu, took, err := during(ctx, measuring, delivering, m)
 	if err != nil {
 		return nil, err
 	}

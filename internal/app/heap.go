@@ -21,8 +21,8 @@ const (
 )
 
 // TuneCollector has the collector run less often where nothing but garbage is made, and more
-// often where clients come. Where an operator has set GOGC nothing is changed, and GOMEMLIMIT
-// goes before it. It is for the process, until its end.
+// often where clients come. Where an operator has set GOGC to another value than its default
+// nothing is changed, and GOMEMLIMIT goes before it. It is for the process, until its end.
 func TuneCollector() {
 	before := debug.SetGCPercent(defaultPercent)
 	if before != defaultPercent {
@@ -47,9 +47,9 @@ type collectorTuning struct {
 	percent    int
 }
 
-// collected takes how many bytes a collection found alive, and of how many goroutines, and
-// returns the growth to allow
-// until the next, and whether it differs enough to be worth stopping the world for.
+// collected takes how many bytes a collection found alive, and of how many goroutines. It
+// returns the growth to allow until the next, and whether that differs enough to be worth
+// stopping the world for.
 func (t *collectorTuning) collected(live uint64, goroutines int) (percent int, changed bool) {
 	percent = int(max(defaultPercent, 100*heapSlack/max(live, 1<<20))) //nolint:gosec // 3200 at most
 	if goroutines > t.goroutines+rush {
@@ -63,8 +63,12 @@ func (t *collectorTuning) collected(live uint64, goroutines int) (percent int, c
 	return percent, true
 }
 
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+// liveHeap is how many bytes the last collection found alive.
+func liveHeap() uint64 { return runtimeMetric("/gc/heap/live:bytes") }
+
+// runtimeMetric reads one of the runtime's own metrics that is a count.
+func runtimeMetric(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }

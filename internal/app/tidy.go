@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"runtime/debug"
-	"runtime/metrics"
 	"time"
 )
 
@@ -62,8 +61,4 @@ func (t *tidying) due(allocated uint64) bool {
 }
 
 // allocated is how many bytes of heap the process has ever allocated.
-func allocated() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
-}
+func allocated() uint64 { return runtimeMetric("/gc/heap/allocs:bytes") }

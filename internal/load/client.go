@@ -2,8 +2,6 @@ package load
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -148,7 +146,7 @@ func (c *client) byUpgrade(ctx context.Context, base string, link *Link) error {
 	if err != nil {
 		return err
 	}
-	w, early, err := dialWebsocket(ctx, base, c.dialogue.Target()+"&sid="+p.opening.SID)
+	w, early, err := dialWebsocket(ctx, base, c.dialogue.Target()+"&sid="+p.sid)
 	if err != nil {
 		return err
 	}
@@ -162,36 +160,6 @@ func (c *client) byUpgrade(ctx context.Context, base string, link *Link) error {
 		return err
 	}
 	return c.onWebsocket(ctx, w, link, early, opened)
-}
-
-// awaitProbe reads up to the server's answer to the probe, and sends that the session has
-// gone over. It returns what came behind.
-func (w *websocket) awaitProbe(ctx context.Context, chunk []byte) ([]byte, error) {
-	defer context.AfterFunc(ctx, func() { _ = w.conn.Close() })()
-	if err := w.conn.SetReadDeadline(time.Now().Add(dialTimeout)); err != nil {
-		return nil, err
-	}
-	buffer := make([]byte, 512)
-	for {
-		_, _, payload, size, err := cut(chunk)
-		if err != nil {
-			return nil, err
-		}
-		if size > 0 {
-			if string(payload) != "3probe" {
-				return nil, fmt.Errorf("the probe was answered by %q", payload)
-			}
-			if err := w.write([]byte("5")); err != nil {
-				return nil, err
-			}
-			return chunk[size:], w.conn.SetReadDeadline(time.Time{})
-		}
-		n, err := w.conn.Read(buffer)
-		if err != nil {
-			return nil, fmt.Errorf("waiting for the answer to the probe: %w", err)
-		}
-		chunk = append(chunk, buffer[:n]...)
-	}
 }
 
 // revision3Beat is how often a client of Engine.IO 3 pings; servers wait far longer.
@@ -265,5 +233,3 @@ func (c *client) ordered(sequence uint64) {
 	}
 	c.sequence = max(c.sequence, sequence)
 }
-
-var errNoData = errors.New("no data of a publisher")

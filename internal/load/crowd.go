@@ -27,9 +27,7 @@ type Crowd struct {
 	recovered   atomic.Uint64
 	rejoined    atomic.Uint64
 	losses      atomic.Uint64
-
-	mu     sync.Mutex
-	faults map[string]int // by text, of connections that ended
+	faults      faults // of connections that ended
 }
 
 // Counts are what a crowd has seen up to now.
@@ -50,9 +48,6 @@ type Counts struct {
 // tallyCount keeps clients that receive at a time from waiting for each other.
 const tallyCount = 16
 
-// maxFaults bounds the different texts of faults that are kept.
-const maxFaults = 20
-
 // Gather starts a crowd. It returns at once; AwaitJoined waits for the clients.
 func Gather(ctx context.Context, options Options) (*Crowd, error) {
 	if err := options.Validate(); err != nil {
@@ -67,7 +62,6 @@ func Gather(ctx context.Context, options Options) (*Crowd, error) {
 		clients: make([]*client, options.Clients),
 		tallies: make([]tally, tallyCount),
 		cancel:  cancel,
-		faults:  make(map[string]int),
 	}
 	for i := range c.tallies {
 		c.tallies[i].latency = newHistogram()
@@ -171,36 +165,12 @@ func (c *Crowd) Missing(accepted []uint64) uint64 {
 	return missing
 }
 
-// Members is how many memberships each room has.
-func (c *Crowd) Members() []uint64 {
-	members := make([]uint64, c.options.Rooms)
-	for _, client := range c.clients {
-		for i := range client.memberships {
-			members[client.memberships[i].room]++
-		}
-	}
-	return members
-}
-
 // Faults are the reasons for which connections have ended, and how many.
-func (c *Crowd) Faults() map[string]int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	faults := make(map[string]int, len(c.faults))
-	for text, n := range c.faults {
-		faults[text] = n
-	}
-	return faults
-}
+func (c *Crowd) Faults() map[string]int { return c.faults.counts() }
 
 func (c *Crowd) lost(err error) {
 	c.losses.Add(1)
-	text := faultText(err)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, known := c.faults[text]; known || len(c.faults) < maxFaults {
-		c.faults[text]++
-	}
+	c.faults.note(err)
 }
 
 // Close ends all clients and waits for them.

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"time"
 )
@@ -32,6 +33,8 @@ var (
 	dueIs    = []byte(`{"at":`)
 	numberIs = []byte(`,"n":`)
 )
+
+var errNoData = errors.New("no data of a publisher")
 
 // parseData finds data in what was delivered, without a parser of JSON: a load generator
 // must cost less than the server that it loads.

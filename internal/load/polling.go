@@ -22,13 +22,7 @@ type polling struct {
 	http     *http.Client
 	address  string // with everything but the session's id
 	revision int
-	opening  opening
-}
-
-// opening is what the server says of a new session, the packet behind its type.
-type opening struct {
-	SID          string `json:"sid"`
-	PingInterval int    `json:"pingInterval"` // milliseconds
+	sid      string
 }
 
 // openPolling begins a session and returns its open packet as it came.
@@ -44,10 +38,14 @@ func openPolling(ctx context.Context, client *http.Client, base string, revision
 	if len(packets) == 0 || len(packets[0]) == 0 || packets[0][0] != '0' {
 		return nil, nil, fmt.Errorf("the first poll brought %q", packets)
 	}
-	if err := json.Unmarshal(packets[0][1:], &p.opening); err != nil {
+	var open struct {
+		SID string `json:"sid"`
+	}
+	if err := json.Unmarshal(packets[0][1:], &open); err != nil {
 		return nil, nil, fmt.Errorf("the open packet: %w", err)
 	}
-	p.address += "&sid=" + p.opening.SID
+	p.sid = open.SID
+	p.address += "&sid=" + p.sid
 	return p, packets[0], nil
 }
 

@@ -44,10 +44,10 @@ type Publisher struct {
 
 	next     []atomic.Uint64 // by room: the last number given out
 	accepted []atomic.Uint64 // by room
+	faults   faults          // of attempts
 
 	mu      sync.Mutex
 	latency *hdrhistogram.Histogram // of accepted publications, in microseconds
-	faults  map[string]int          // of attempts
 	lost    uint64                  // publications given up
 	late    uint64                  // publications begun a second after they were due, or more
 }
@@ -69,7 +69,6 @@ func NewPublisher(options PublisherOptions) *Publisher {
 		next:     make([]atomic.Uint64, options.Rooms),
 		accepted: make([]atomic.Uint64, options.Rooms),
 		latency:  newHistogram(),
-		faults:   make(map[string]int),
 	}
 	rooms := Options{Workspace: options.Workspace}
 	for i := range options.Rooms {
@@ -195,10 +194,7 @@ func (p *Publisher) note(j job, err error, late bool) {
 		p.late++
 	}
 	if err != nil {
-		text := faultText(err)
-		if _, known := p.faults[text]; known || len(p.faults) < maxFaults {
-			p.faults[text]++
-		}
+		p.faults.note(err)
 		return
 	}
 	p.accepted[j.room].Add(1)
@@ -271,10 +267,7 @@ func (p *Publisher) Published() Published {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	published.GivenUp, published.Late = p.lost, p.late
-	published.Faults = make(map[string]int, len(p.faults))
-	for text, n := range p.faults {
-		published.Faults[text] = n
-	}
+	published.Faults = p.faults.counts()
 	return published
 }
 

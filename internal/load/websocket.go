@@ -71,8 +71,7 @@ func (w *websocket) writeFrame(opcode ws.OpCode, payload []byte) error {
 var errClosing = errors.New("closed by the server")
 
 // read hands every text message to handle, until the connection ends; it always returns an
-// error. arrived is called before the messages of each chunk, with
-// its size.
+// error. arrived is called with the size of each chunk, before its messages.
 func (w *websocket) read(early []byte, arrived func(bytes int), handle func(text []byte) error) error {
 	frame := func(opcode byte, payload []byte) error {
 		switch opcode {
@@ -152,5 +151,35 @@ func readConn(r io.Reader, take func([]byte) error) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// awaitProbe reads up to the server's answer to the probe, and sends that the session has
+// gone over. It returns what came behind.
+func (w *websocket) awaitProbe(ctx context.Context, chunk []byte) ([]byte, error) {
+	defer context.AfterFunc(ctx, func() { _ = w.conn.Close() })()
+	if err := w.conn.SetReadDeadline(time.Now().Add(dialTimeout)); err != nil {
+		return nil, err
+	}
+	buffer := make([]byte, 512)
+	for {
+		_, _, payload, size, err := cut(chunk)
+		if err != nil {
+			return nil, err
+		}
+		if size > 0 {
+			if string(payload) != "3probe" {
+				return nil, fmt.Errorf("the probe was answered by %q", payload)
+			}
+			if err := w.write([]byte("5")); err != nil {
+				return nil, err
+			}
+			return chunk[size:], w.conn.SetReadDeadline(time.Time{})
+		}
+		n, err := w.conn.Read(buffer)
+		if err != nil {
+			return nil, fmt.Errorf("waiting for the answer to the probe: %w", err)
+		}
+		chunk = append(chunk, buffer[:n]...)
 	}
 }

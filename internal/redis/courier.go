@@ -17,7 +17,7 @@ type courier struct {
 	client *goredis.Client
 
 	mu      sync.Mutex
-	waiting []*parcel // none while there is a trip to be had
+	waiting []*parcel // one of each caller at most; none while there is a trip to be had
 	trips   int       // under way
 }
 
