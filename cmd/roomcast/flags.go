@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // help is what a command says of itself: the flags stand between the two, so that they are
@@ -44,9 +45,12 @@ func parseFlags(flags *flag.FlagSet, help help, args []string, stdout, stderr io
 	return misused(flags, err, stderr), true
 }
 
-// misused says what was asked wrongly, and where to read how it is asked.
+// misused says what was asked wrongly, a line for each fault, and where to read how it is asked.
 func misused(flags *flag.FlagSet, err error, stderr io.Writer) int {
-	fmt.Fprintf(stderr, "roomcast %s: %v\nTry \"roomcast help %s\".\n", flags.Name(), err, flags.Name())
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(stderr, "roomcast %s: %s\n", flags.Name(), line)
+	}
+	fmt.Fprintf(stderr, "Try \"roomcast help %s\".\n", flags.Name())
 	return exitUsage
 }
 

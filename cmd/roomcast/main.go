@@ -29,6 +29,7 @@ Usage:
 Commands:
   demo      three instances in one process, nothing installed; start here
   serve     one instance, configured by environment variables
+  load      clients and updates against a running server, and what became of them
   health    ask the instance on this machine whether it lives (for containers)
   version   print the version
 
@@ -76,6 +77,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return serve(ctx, args, stdout, stderr)
 	case "demo":
 		return demo(ctx, args, stdout, stderr)
+	case "load":
+		return runLoad(ctx, args, stdout, stderr)
 	case "health":
 		return health(ctx, args, stdout, stderr)
 	case "version":

@@ -2,7 +2,9 @@ package load
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +20,7 @@ type client struct {
 	arrived     int64  // when the chunk under way came, see now
 	sequence    uint64 // of the last update
 	everJoined  bool
+	counted     atomic.Bool // it joined before the crowd's Begin
 }
 
 func newClient(c *Crowd, index int) *client {
@@ -61,9 +64,19 @@ func (c *client) run(ctx context.Context) {
 // comes back at once, again and again, would load nothing but the kernel.
 const refusedDelay = 100 * time.Millisecond
 
+// joinTimeout is how long a client waits until it is in its rooms, like official clients for
+// their connection.
+const joinTimeout = 20 * time.Second
+
+var errNotJoined = fmt.Errorf("not in its rooms within %s", joinTimeout)
+
 // connect is one connection, from its beginning to its end, and whether it joined.
 func (c *client) connect(ctx context.Context, base string) (joined bool, err error) {
-	link := &Link{client: c}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var overdue atomic.Bool
+	link := &Link{client: c, overdue: time.AfterFunc(joinTimeout, func() { overdue.Store(true); end() })}
+	defer link.overdue.Stop()
 	c.crowd.connecting.Add(1)
 	defer func() {
 		if link.joined {
@@ -80,6 +93,9 @@ func (c *client) connect(ctx context.Context, base string) (joined bool, err err
 	default:
 		err = c.byWebsocket(ctx, base, link)
 	}
+	if overdue.Load() {
+		err = errNotJoined
+	}
 	return link.joined, err
 }
 
@@ -91,9 +107,8 @@ func (c *client) byWebsocket(ctx context.Context, base string, link *Link) error
 	return c.onWebsocket(ctx, w, link, early, nil)
 }
 
-// onWebsocket reads a websocket to its end. opened is the open packet where that did not
-// come on the websocket.
-func (c *client) onWebsocket(ctx context.Context, w *websocket, link *Link, early, opened []byte) error {
+// onWebsocket reads a websocket to its end. opened are packets that came by polling before.
+func (c *client) onWebsocket(ctx context.Context, w *websocket, link *Link, early []byte, opened [][]byte) error {
 	defer w.conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = w.conn.Close() })()
 	link.send = w.write
@@ -104,8 +119,8 @@ func (c *client) onWebsocket(ctx context.Context, w *websocket, link *Link, earl
 		return err
 	}
 	message := func(text []byte) error { return c.dialogue.Message(link, text) }
-	if opened != nil {
-		if err := message(opened); err != nil {
+	for _, packet := range opened {
+		if err := message(packet); err != nil {
 			return err
 		}
 	}
@@ -121,14 +136,7 @@ func (c *client) byPolling(ctx context.Context, base string, link *Link) error {
 	if c.crowd.options.Revision == 3 {
 		defer c.beat(ctx, link.send)()
 	}
-	if err := c.dialogue.Message(link, opened); err != nil {
-		return err
-	}
-	for {
-		packets, err := p.poll(ctx)
-		if err != nil {
-			return err
-		}
+	for packets := opened; ; {
 		for _, packet := range packets {
 			c.hear(len(packet))
 		}
@@ -136,6 +144,9 @@ func (c *client) byPolling(ctx context.Context, base string, link *Link) error {
 			if err := c.dialogue.Message(link, packet); err != nil {
 				return err
 			}
+		}
+		if packets, err = p.poll(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -196,6 +207,10 @@ func (c *client) joined(recovered bool) {
 	case !c.everJoined:
 		c.everJoined = true
 		c.crowd.joinedFirst.Add(1)
+		if !c.crowd.begun.Load() {
+			c.counted.Store(true)
+			c.crowd.counted.Add(1)
+		}
 	case recovered:
 		c.crowd.recovered.Add(1)
 	default:
@@ -206,6 +221,9 @@ func (c *client) joined(recovered bool) {
 }
 
 func (c *client) delivered(room int, text []byte) {
+	if c.crowd.begun.Load() && !c.counted.Load() {
+		return // it came too late to be judged
+	}
 	number, sent, err := parseData(text)
 	if err != nil {
 		c.tally.strange.Add(1)

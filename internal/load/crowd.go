@@ -24,6 +24,8 @@ type Crowd struct {
 	connecting  atomic.Int64
 	present     atomic.Int64 // in all their rooms now
 	joinedFirst atomic.Int64
+	counted     atomic.Int64 // joined before Begin
+	begun       atomic.Bool
 	recovered   atomic.Uint64
 	rejoined    atomic.Uint64
 	losses      atomic.Uint64
@@ -147,12 +149,33 @@ func (c *Crowd) TakeLatency() *hdrhistogram.Histogram {
 	return sum
 }
 
-// Missing is how many updates clients that have joined have not got, where accepted is how
-// many publications of each room the server has accepted. Only after Close.
+// Begin says that from now on updates count, for the clients that are there: those that join
+// later do not know what they have missed. It returns how many are there, or have been.
+func (c *Crowd) Begin() int64 {
+	c.begun.Store(true)
+	return c.counted.Load()
+}
+
+// Due is how many updates the counted clients should receive, where accepted is how many
+// publications of each room the server has accepted.
+func (c *Crowd) Due(accepted []uint64) uint64 {
+	var due uint64
+	for _, client := range c.clients {
+		if !client.counted.Load() {
+			continue
+		}
+		for i := range client.memberships {
+			due += accepted[client.memberships[i].room]
+		}
+	}
+	return due
+}
+
+// Missing is how many of the updates that are due have not come. Only after Close.
 func (c *Crowd) Missing(accepted []uint64) uint64 {
 	var missing uint64
 	for _, client := range c.clients {
-		if !client.everJoined {
+		if !client.counted.Load() {
 			continue
 		}
 		for i := range client.memberships {

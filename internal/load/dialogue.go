@@ -1,5 +1,7 @@
 package load
 
+import "time"
+
 // Dialogue is one client's side of a protocol of text messages over a websocket. Its
 // methods are called by one goroutine at a time.
 type Dialogue interface {
@@ -16,6 +18,8 @@ type Link struct {
 	client *client
 	send   func(text []byte) error
 	joined bool
+
+	overdue *time.Timer // ends the connection unless it has joined
 }
 
 // Say sends one message.
@@ -25,6 +29,7 @@ func (l *Link) Say(text []byte) error { return l.send(text) }
 func (l *Link) Joined(recovered bool) {
 	if !l.joined {
 		l.joined = true
+		l.overdue.Stop()
 		l.client.joined(recovered)
 	}
 }

@@ -49,41 +49,40 @@ type Options struct {
 	Dialogue func(rooms []Room) Dialogue
 }
 
-// Validate reports all that is wrong, joined.
+// Validate reports all that is wrong, joined; each begins with the name of the flag of
+// "roomcast load".
 func (o *Options) Validate() error {
 	var faults []error
-	refuse := func(wrong bool, format string, args ...any) {
-		if wrong {
-			faults = append(faults, fmt.Errorf(format, args...))
-		}
-	}
-	refuse(len(o.Servers) == 0, "no server")
+	refuse := refusing(&faults)
+	refuse(len(o.Servers) == 0, "url: must name a server")
 	for _, server := range o.Servers {
-		if err := checkURL(server); err != nil {
-			faults = append(faults, err)
-		}
+		refuseURL(&faults, "url", server)
 	}
-	refuse(o.Clients < 1, "%d clients; at least 1", o.Clients)
-	refuse(o.Rooms < 1, "%d rooms; at least 1", o.Rooms)
+	refuse(o.Clients < 1, "clients: must be at least 1, not %d", o.Clients)
+	refuse(o.Rooms < 1, "rooms: must be at least 1, not %d", o.Rooms)
 	refuse(o.RoomsPerClient < 1 || o.RoomsPerClient > max(o.Rooms, 1),
-		"%d rooms for each client; from 1 to the number of rooms", o.RoomsPerClient)
+		"rooms-per-client: must be from 1 to the number of rooms, not %d", o.RoomsPerClient)
 	refuse(o.Transport != Websocket && o.Transport != Polling && o.Transport != Upgrade,
-		"transport %q; one of websocket, polling, upgrade", o.Transport)
-	refuse(o.Revision != 3 && o.Revision != 4, "revision %d of Engine.IO; 3 or 4", o.Revision)
-	refuse(o.Ramp < 0, "a ramp of %d clients each second; 0 or more", o.Ramp)
-	refuse(o.Workspace == "", "no workspace")
+		"transport: must be websocket, polling or upgrade, not %q", o.Transport)
+	refuse(o.Revision != 3 && o.Revision != 4, "protocol: must be 3 or 4, not %d", o.Revision)
+	refuse(o.Ramp < 0, "ramp: must be 0 or more, not %d", o.Ramp)
+	refuse(o.ReconnectDelay < 0, "reconnect-delay: must be 0 or more, not %s", o.ReconnectDelay)
+	refuse(o.Workspace == "", "workspace: must not be empty")
 	return errors.Join(faults...)
 }
 
-func checkURL(text string) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return fmt.Errorf("server %q: %w", text, err)
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return fmt.Errorf("server %q: not of the form http://host:port", text)
+func refusing(faults *[]error) func(wrong bool, format string, args ...any) {
+	return func(wrong bool, format string, args ...any) {
+		if wrong {
+			*faults = append(*faults, fmt.Errorf(format, args...))
+		}
 	}
-	return nil
+}
+
+func refuseURL(faults *[]error, name, text string) {
+	u, err := url.Parse(text)
+	refusing(faults)(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "",
+		"%s: must be of the form http://host:port, not %q", name, text)
 }
 
 // Room is one room of the run.

@@ -25,8 +25,9 @@ type polling struct {
 	sid      string
 }
 
-// openPolling begins a session and returns its open packet as it came.
-func openPolling(ctx context.Context, client *http.Client, base string, revision int) (*polling, []byte, error) {
+// openPolling begins a session and returns what came, the open packet first: servers of
+// revision 3 send that of the root namespace with it.
+func openPolling(ctx context.Context, client *http.Client, base string, revision int) (*polling, [][]byte, error) {
 	p := &polling{
 		http: client, revision: revision,
 		address: fmt.Sprintf("%s/socket.io/?EIO=%d&transport=polling", base, revision),
@@ -46,7 +47,7 @@ func openPolling(ctx context.Context, client *http.Client, base string, revision
 	}
 	p.sid = open.SID
 	p.address += "&sid=" + p.sid
-	return p, packets[0], nil
+	return p, packets, nil
 }
 
 // poll waits for packets.
