@@ -55,7 +55,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	if code != 0 {
 		t.Errorf("--help ends with %d", code)
 	}
-	for _, command := range []string{"serve", "demo", "health"} {
+	for _, command := range []string{"serve", "demo", "load", "health"} {
 		if !strings.Contains(overview, "\n  "+command+" ") {
 			t.Errorf("--help does not list %s:\n%s", command, overview)
 		}

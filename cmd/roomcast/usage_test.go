@@ -27,6 +27,7 @@ func TestUsage(t *testing.T) {
 		{"help serve", 0, serveHelp, ""},
 		{"--help demo", 0, demoHelp, ""},
 		{"help health", 0, healthHelp, ""},
+		{"help load", 0, loadHelp, ""},
 		{"help version", 0, versionHelp, ""},
 		{"help serv", 2, "", "roomcast: unknown command \"serv\"\n\n" + usage},
 		{"help help", 2, "", "roomcast: unknown command \"help\"\n\n" + usage},
@@ -45,6 +46,9 @@ func TestUsage(t *testing.T) {
 		{"demo --port 70000", 2, "", "roomcast demo: invalid value \"70000\" for flag -port: must be a whole number from 0 to 65535\nTry \"roomcast help demo\".\n"},
 		{"demo --port -1", 2, "", "roomcast demo: invalid value \"-1\" for flag -port: must be a whole number from 0 to 65535\n"},
 		{"demo 8080", 2, "", "roomcast demo: unexpected argument \"8080\"\nTry \"roomcast help demo\".\n"},
+		{"load now", 2, "", "roomcast load: unexpected argument \"now\"\nTry \"roomcast help load\".\n"},
+		{"load -rooms 0 -ramp -1", 2, "", "roomcast load: rooms: must be at least 1, not 0\nroomcast load: ramp: must be 0 or more, not -1\nTry"},
+		{"load -token @/dev/null", 2, "", "roomcast load: invalid value \"@/dev/null\" for flag -token: the file is empty\nTry"},
 		{"health --verbose", 2, "", "roomcast health: flag provided but not defined: -verbose\nTry \"roomcast help health\".\n"},
 	} {
 		code, stdout, stderr := command(t, strings.Fields(c.args)...)
@@ -63,6 +67,11 @@ func TestHelpIsWhole(t *testing.T) {
 	environment(t)
 	for name, flags := range map[string][]string{
 		"serve": {"-env-file"}, "demo": {"-port", "-verbose"}, "health": {"-env-file", "-ready"}, "version": nil,
+		"load": {
+			"-url", "-publish-url", "-clients", "-rooms", "-rooms-per-client", "-rate", "-size", "-transport", "-protocol", "-ramp",
+			"-duration", "-reconnect-delay", "-workspace", "-token", "-key", "-json", "-max-p99", "-max-lost", "-max-doubled",
+			"-max-unjoined", "-max-failed",
+		},
 	} {
 		if !strings.Contains(usage, "\n  "+name+" ") {
 			t.Errorf("%s is not in the usage", name)

@@ -14,10 +14,11 @@ type Progress struct {
 	w     io.Writer
 	width func() int // of the terminal, in columns; nil elsewhere
 
-	phase Phase
-	last  Moment    // of the last rates
-	at    time.Time // of last
-	drawn int       // columns of the line that stands
+	phase  Phase
+	latest Counts    // of the last moment
+	last   Moment    // from which the rate is counted
+	at     time.Time // of last
+	drawn  int       // columns of the line that stands
 }
 
 // LineEvery is how often a line is written where there is no terminal.
@@ -31,9 +32,9 @@ func NewProgress(w io.Writer, width func() int) *Progress { return &Progress{w: 
 func (p *Progress) Watch(m Moment) {
 	now := time.Now()
 	if m.Phase != p.phase {
-		p.phase, p.last, p.at = m.Phase, m, now
-		p.last.Elapsed = 0
+		p.phase, p.last, p.at = m.Phase, Moment{Counts: p.latest}, now
 	}
+	p.latest = m.Counts
 	switch {
 	case p.width != nil:
 		p.draw(m, now)

@@ -32,7 +32,7 @@ type Report struct {
 	Delivered   Delivered     `json:"delivered"`
 	Latency     Milliseconds  `json:"latencyMilliseconds"` // from when it was due to its arrival
 	Buckets     []Bucket      `json:"latencyBuckets"`
-	LoadSide    LoadSide      `json:"loadSide"`
+	ThisSide    ThisSide      `json:"thisSide"`
 	took        time.Duration // of publishing
 }
 
@@ -72,8 +72,8 @@ type Bucket struct {
 	Count int64   `json:"count"`
 }
 
-// LoadSide says whether the figures are the server's, or those of who measured.
-type LoadSide struct {
+// ThisSide says whether the figures are the server's, or those of who measured.
+type ThisSide struct {
 	Cores float64 `json:"cores"` // used while publishing
 	Of    int     `json:"ofCores"`
 	// Behind are the reasons to doubt that this process kept up.
@@ -113,13 +113,13 @@ func (r *run) report() *Report {
 		Latency: milliseconds(r.latency), Buckets: buckets(r.latency),
 		took: r.publishing.took,
 	}
-	made.LoadSide = r.loadSide(made)
+	made.ThisSide = r.loadSide(made)
 	return made
 }
 
 // loadSide looks for signs that the server waited for this process.
-func (r *run) loadSide(made *Report) LoadSide {
-	side := LoadSide{Of: runtime.GOMAXPROCS(0)}
+func (r *run) loadSide(made *Report) ThisSide {
+	side := ThisSide{Of: runtime.GOMAXPROCS(0)}
 	if made.took == 0 {
 		return side
 	}

@@ -32,8 +32,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	line("", "%.1f/s, %s/s on the wire", r.Delivered.PerSecond, size(r.Delivered.BytesSecond))
 	line("Latency", "%s", r.Latency)
 	r.writeBuckets(&b)
-	line("This side", "%.2f of %d cores", r.LoadSide.Cores, r.LoadSide.Of)
-	for _, doubt := range r.LoadSide.Behind {
+	line("This side", "%.2f of %d cores", r.ThisSide.Cores, r.ThisSide.Of)
+	for _, doubt := range r.ThisSide.Behind {
 		line("", "could not keep up, so the figures may not be the server's: %s", doubt)
 	}
 	if r.Interrupted {
