@@ -21,15 +21,7 @@ type outbound struct {
 	probed   bool     // a probe on this socket was answered (upgrade.go)
 	farewell []byte   // once ended by a breach: the close frame with its status
 	parting  bool     // the drain ends the stream after the backlog
-
-	// The argument and result of writeReady, made once: see inbound.readReady.
-	writeReady func(fd uintptr) bool
-	pending    []byte
-	n          int
-	err        error
 }
-
-func (o *outbound) init() { o.writeReady = o.writeDescriptor }
 
 // idle reports that the stream stands between two frames and nobody else writes.
 func (o *outbound) idle() bool { return !o.draining && !o.broken }
@@ -193,33 +185,26 @@ func (s *Session) closeByDrain(frame []byte) {
 
 // writeNow writes what the kernel takes without waiting. On a wrapped connection that is
 // nothing: its Write may block on the handshake or a renegotiation.
+//
+// It goes past net.Conn, whose own locks and poll state cost as much as a tenth of a fan-out,
+// and which does not know here that the descriptor is in use. So two things have to hold:
+// the session's mu is held, and the session has not ended, or is ending in this very call.
+// The reader closes the connection only after it has seen the end under mu; a write later
+// than that could meet whoever has got the descriptor's number next.
 func (s *socket) writeNow(frames []byte) (int, error) {
 	if s.raw == nil {
 		return 0, nil
 	}
-	out := &s.out
-	out.pending = frames
-	err := s.raw.Write(out.writeReady)
-	out.pending = nil
-	if err != nil {
-		return 0, err
-	}
-	return out.n, out.err
-}
-
-// writeDescriptor tries one write and always returns true: waiting is the drain's.
-func (o *outbound) writeDescriptor(fd uintptr) bool {
 	for {
-		o.n, o.err = syscall.Write(int(fd), o.pending)
-		switch o.err {
+		n, err := syscall.Write(s.descriptor, frames)
+		switch err {
+		case nil:
+			return n, nil
 		case syscall.EINTR: //nolint:errorlint // a bare errno from the system call
 			continue
 		case syscall.EAGAIN:
-			o.n, o.err = 0, nil
-		case nil:
-		default:
-			o.n, o.err = 0, os.NewSyscallError("write", o.err)
+			return 0, nil
 		}
-		return true
+		return 0, os.NewSyscallError("write", err)
 	}
 }

@@ -19,8 +19,9 @@ const sendBuffer = 256 << 10
 // socket is a websocket's connection. Its reader goroutine owns the reading side and is
 // the one that closes the connection; the session's door owns the writing side.
 type socket struct {
-	conn net.Conn
-	raw  syscall.RawConn // nil for wrapped connections (TLS), which drain always
+	conn       net.Conn
+	raw        syscall.RawConn // nil for wrapped connections (TLS), which drain always
+	descriptor int             // of raw; see writeNow for who may use it, and when
 
 	in inbound
 
@@ -48,9 +49,12 @@ func upgradeSocket(w http.ResponseWriter, r *http.Request) (*socket, error) {
 	sock := &socket{conn: conn}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer)
-		sock.raw, _ = tcp.SyscallConn()
+		if raw, err := tcp.SyscallConn(); err == nil {
+			// Fails on a closed connection alone, which nobody will write to.
+			_ = raw.Control(func(fd uintptr) { sock.descriptor = int(fd) })
+			sock.raw = raw
+		}
 	}
-	sock.out.init()
 	sock.in.init(conn, sock.raw)
 	return sock, sock.in.take(buffered.Reader)
 }
