@@ -23,6 +23,9 @@ func build(ctx context.Context, s settings) (folder string, err error) {
 			commands = append(commands, []string{"go", "build", "-trimpath", "-o", folder + "/" + name, "./peers/" + name})
 		}
 	}
+	if slices.Contains(s.scenarios, durable.name) {
+		commands = append(commands, []string{"go", "build", "-trimpath", "-o", folder + "/" + goXADD.name, "./peers/" + goXADD.name})
+	}
 	node := func(name string) bool { return strings.HasPrefix(name, "node") }
 	if slices.ContainsFunc(s.peers, node) || slices.Contains(s.scenarios, durable.name) {
 		commands = append(commands, []string{"npm", "ci", "--silent", "--no-audit", "--no-fund", "--prefix", "peers/node"})

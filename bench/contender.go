@@ -18,6 +18,7 @@ type contender struct {
 	alone    bool
 	revision int // of Engine.IO
 	dialogue func([]load.Room) load.Dialogue
+	shape    shape // of the load, in the scenario that varies it
 }
 
 const ours = "roomcast"
@@ -45,8 +46,11 @@ var peers = []contender{
 	{name: "googollee", revision: 3, command: binary("googollee"), alone: true},
 }
 
-// xadd is measured in one scenario alone.
-var xadd = contender{name: "node-xadd", command: script("peers/node/xadd.js")}
+// These are measured in one scenario alone.
+var (
+	nodeXADD = contender{name: "node-xadd", command: script("peers/node/xadd.js")}
+	goXADD   = contender{name: "goxadd", command: binary("goxadd")}
+)
 
 // revision3 is Roomcast with clients of Socket.IO 1 and 2.
 var revision3 = contender{

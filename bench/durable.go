@@ -8,14 +8,14 @@ import (
 
 var durable = scenario{
 	name:  "durable",
-	title: "publishing by REST as fast as 32 connections get answers, kept in Redis, nobody listening; beside a bare Node route with one XADD",
+	title: "publishing by REST as fast as 32 connections get answers, kept in Redis, nobody listening; beside bare routes with one XADD in Node (http, ioredis) and Go (net/http, go-redis)",
 	metrics: append([]metric{
 		{key: "cpu", title: "CPU for each publication, µs"},
 		{key: "redis", title: "CPU of Redis for each, µs", plain: true},
 		{key: "rate", title: "publications/s"},
 		{key: "p99", title: "request to answer, p99, ms"},
 	}, loadMetrics...),
-	contenders: func([]string) []contender { return []contender{roomcast, xadd} },
+	contenders: func([]string) []contender { return []contender{roomcast, nodeXADD, goXADD} },
 	run:        measureDurable,
 }
 
@@ -38,7 +38,7 @@ func measureDurable(ctx context.Context, w *workbench) (measured, error) {
 		return nil, err
 	}
 	m := measured{}
-	cpu, took, err := during(ctx, measuring, server, m)
+	cpu, took, err := during(ctx, measuring, m, server)
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,10 @@ func (r *results) markdown() string {
 func (r *results) table(b *strings.Builder, s scenario) {
 	contenders := s.contenders(r.settings.peers)
 	fmt.Fprintf(b, "\n## %s\n\n%s.\n\n| |", s.name, s.title)
+	if s.rows {
+		r.tableOfRows(b, s, contenders)
+		return
+	}
 	for _, c := range contenders {
 		fmt.Fprintf(b, " %s |", c.name)
 	}
@@ -85,6 +89,20 @@ func (r *results) table(b *strings.Builder, s scenario) {
 	for _, m := range s.metrics {
 		fmt.Fprintf(b, "| %s |", m.title)
 		for _, c := range contenders {
+			fmt.Fprintf(b, " %s |", r.cell(s, m, c))
+		}
+		b.WriteString("\n")
+	}
+}
+
+func (r *results) tableOfRows(b *strings.Builder, s scenario, contenders []contender) {
+	for _, m := range s.metrics {
+		fmt.Fprintf(b, " %s |", m.title)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---:|", len(s.metrics)) + "\n")
+	for _, c := range contenders {
+		fmt.Fprintf(b, "| %s |", c.name)
+		for _, m := range s.metrics {
 			fmt.Fprintf(b, " %s |", r.cell(s, m, c))
 		}
 		b.WriteString("\n")

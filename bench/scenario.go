@@ -15,6 +15,7 @@ type scenario struct {
 	title      string
 	metrics    []metric
 	contenders func(peers []string) []contender
+	rows       bool // the table has a row for each contender, not a column
 	run        func(context.Context, *workbench) (measured, error)
 }
 
@@ -30,7 +31,7 @@ type metric struct {
 type measured map[string]float64
 
 func scenarios() []scenario {
-	return []scenario{idle, steady, burst, rooms, durable, slow, comeback}
+	return []scenario{idle, steady, burst, rooms, durable, slow, comeback, growth}
 }
 
 func scenarioNames() []string {
@@ -56,28 +57,40 @@ var loadMetrics = []metric{
 	{key: "spare", title: "machine's processor idle, %", plain: true},
 }
 
-// span measures the processor time that goes by.
+// span measures the processor time that goes by, that of servers together.
 type span struct {
-	server  *process
+	servers []*process
 	cpu     time.Duration
 	load    time.Duration
 	machine machine
 	began   time.Time
 }
 
-func begin(server *process) (*span, error) {
-	cpu, err := server.cpu()
+func begin(servers ...*process) (*span, error) {
+	cpu, err := together(servers)
 	if err != nil {
 		return nil, err
 	}
 	now, err := readMachine()
-	return &span{server: server, cpu: cpu, load: loadCPU(), machine: now, began: time.Now()}, err
+	return &span{servers: servers, cpu: cpu, load: loadCPU(), machine: now, began: time.Now()}, err
 }
 
-// end returns the server's processor time, and adds to m what the load side has used and
+// together is the processor time of several processes.
+func together(servers []*process) (sum time.Duration, err error) {
+	for _, server := range servers {
+		cpu, err := server.cpu()
+		if err != nil {
+			return 0, err
+		}
+		sum += cpu
+	}
+	return sum, nil
+}
+
+// end returns the servers' processor time, and adds to m what the load side has used and
 // what was left over.
 func (s *span) end(m measured) (cpu, took time.Duration, err error) {
-	cpu, err = s.server.cpu()
+	cpu, err = together(s.servers)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -97,9 +110,9 @@ func percentiles(m measured, h *hdrhistogram.Histogram) {
 	m["p99"] = float64(h.ValueAtQuantile(99)) / 1000
 }
 
-// during measures a server for a time, as begin and end do.
-func during(ctx context.Context, d time.Duration, server *process, m measured) (cpu, took time.Duration, err error) {
-	span, err := begin(server)
+// during measures servers for a time, as begin and end do.
+func during(ctx context.Context, d time.Duration, m measured, servers ...*process) (cpu, took time.Duration, err error) {
+	span, err := begin(servers...)
 	if err != nil {
 		return 0, 0, err
 	}

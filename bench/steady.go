@@ -61,7 +61,7 @@ func measureSteady(ctx context.Context, w *workbench, clients, rooms int, rate f
 	crowd.TakeLatency()
 	before := crowd.Counts()
 	m := measured{}
-	cpu, took, err := during(ctx, measuring, delivering, m)
+	cpu, took, err := during(ctx, measuring, m, delivering)
 	if err != nil {
 		return nil, err
 	}

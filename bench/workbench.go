@@ -92,6 +92,11 @@ const workspace = "bench"
 // gather has clients connect to a process, and to the next ones whenever they were lost, and
 // waits until they have joined.
 func (w *workbench) gather(ctx context.Context, clients, rooms int, servers ...*process) (*load.Crowd, error) {
+	return join(ctx, w.options(clients, rooms, servers...))
+}
+
+// options are clients of one room each, all at the first process.
+func (w *workbench) options(clients, rooms int, servers ...*process) load.Options {
 	options := load.Options{
 		Clients: clients, Rooms: rooms, RoomsPerClient: 1, Transport: load.Websocket, AllAtFirst: true,
 		Revision: w.contender.revision, Workspace: workspace, Dialogue: w.contender.dialogue,
@@ -99,6 +104,11 @@ func (w *workbench) gather(ctx context.Context, clients, rooms int, servers ...*
 	for _, server := range servers {
 		options.Servers = append(options.Servers, server.url())
 	}
+	return options
+}
+
+// join has clients connect, and waits until they are in their rooms.
+func join(ctx context.Context, options load.Options) (*load.Crowd, error) {
 	crowd, err := load.Gather(ctx, options)
 	if err != nil {
 		return nil, err
@@ -116,10 +126,14 @@ func (w *workbench) gather(ctx context.Context, clients, rooms int, servers ...*
 const payloadBytes = 200
 
 func (w *workbench) publisher(server *process, rooms int) *load.Publisher {
-	return load.NewPublisher(load.PublisherOptions{
+	return load.NewPublisher(w.publisherOptions(server, rooms))
+}
+
+func (w *workbench) publisherOptions(server *process, rooms int) load.PublisherOptions {
+	return load.PublisherOptions{
 		Servers: []string{server.url()}, Workspace: workspace, Rooms: rooms, Size: payloadBytes,
 		Keyless: true, // the peers know none
-	})
+	}
 }
 
 // diagnosis is what the processes have said, of a measurement that failed.

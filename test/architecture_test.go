@@ -20,9 +20,10 @@ const module = "github.com/roomcast/roomcast"
 // here where it belongs.
 var allowed = map[string][]string{
 	"internal/config":     {},
-	"internal/engineio":   {},
+	"internal/engineio":   {"internal/nonblock"},
 	"internal/load":       {},
 	"internal/metrics":    {},
+	"internal/nonblock":   {},
 	"internal/packet":     {},
 	"internal/playground": {},
 
@@ -31,7 +32,7 @@ var allowed = map[string][]string{
 
 	"internal/hub":    {"internal/event"},
 	"internal/memory": {"internal/event"},
-	"internal/redis":  {"internal/event"},
+	"internal/redis":  {"internal/event", "internal/nonblock"},
 
 	"internal/socketio": {"internal/engineio", "internal/event", "internal/packet", "internal/session"},
 	"internal/eio3":     {"internal/engineio", "internal/event", "internal/packet", "internal/session"},

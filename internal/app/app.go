@@ -23,6 +23,7 @@ import (
 	"github.com/roomcast/roomcast/internal/gateway"
 	"github.com/roomcast/roomcast/internal/hub"
 	"github.com/roomcast/roomcast/internal/metrics"
+	"github.com/roomcast/roomcast/internal/nonblock"
 	"github.com/roomcast/roomcast/internal/playground"
 	"github.com/roomcast/roomcast/internal/rest"
 	"github.com/roomcast/roomcast/internal/socketio"
@@ -293,7 +294,7 @@ func (i *Instance) serveOn(server *http.Server, listener net.Listener) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		if err := server.Serve(nonblock.Listener{Listener: listener}); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			i.failed <- fmt.Errorf("serving: %w", err)
 		}
 	}()

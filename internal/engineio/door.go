@@ -4,6 +4,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/roomcast/roomcast/internal/nonblock"
 )
 
 // The door is the writing side of a websocket session. Everything passes here under the
@@ -162,6 +164,9 @@ func (s *Session) closeWebsocket(how ending) {
 	}
 	if how == abruptly {
 		frame = nil
+		if sock.out.draining {
+			sock.discard()
+		}
 	} else if !sock.out.broken && (sock.raw == nil || how == afterBacklog && sock.out.draining) {
 		s.closeByDrain(frame)
 		return
@@ -195,16 +200,12 @@ func (s *socket) writeNow(frames []byte) (int, error) {
 	if s.raw == nil {
 		return 0, nil
 	}
-	for {
-		n, err := syscall.Write(s.descriptor, frames)
-		switch err {
-		case nil:
-			return n, nil
-		case syscall.EINTR: //nolint:errorlint // a bare errno from the system call
-			continue
-		case syscall.EAGAIN:
-			return 0, nil
-		}
-		return 0, os.NewSyscallError("write", err)
+	n, err := nonblock.Write(s.descriptor, frames)
+	switch err {
+	case nil:
+		return n, nil
+	case syscall.EAGAIN: //nolint:errorlint // a bare errno, as documented
+		return 0, nil
 	}
+	return 0, os.NewSyscallError("write", err)
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/roomcast/roomcast/internal/nonblock"
 )
 
 // inbound reads a connection without holding a buffer while there is nothing to read: it
@@ -99,20 +101,16 @@ func (in *inbound) filled(n int, err error) error {
 // no buffer held meanwhile.
 func (in *inbound) readDescriptor(fd uintptr) bool {
 	in.acquire()
-	for {
-		in.n, in.err = syscall.Read(int(fd), *in.buffer)
-		switch in.err {
-		case syscall.EINTR: //nolint:errorlint // a bare errno from the system call
-			continue
-		case syscall.EAGAIN:
-			in.release()
-			return false
-		case nil:
-		default:
-			in.err = os.NewSyscallError("read", in.err)
-		}
-		return true
+	in.n, in.err = nonblock.Read(int(fd), *in.buffer)
+	switch in.err {
+	case syscall.EAGAIN: //nolint:errorlint // a bare errno, as documented
+		in.release()
+		return false
+	case nil:
+	default:
+		in.err = os.NewSyscallError("read", in.err)
 	}
+	return true
 }
 
 func (in *inbound) acquire() {

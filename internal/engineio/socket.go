@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/roomcast/roomcast/internal/nonblock"
 )
 
 // sendBuffer is the kernel's send buffer per websocket, in bytes (Linux doubles it).
@@ -46,6 +48,9 @@ func upgradeSocket(w http.ResponseWriter, r *http.Request) (*socket, error) {
 		}
 		return nil, err
 	}
+	if wrapped, ok := conn.(*nonblock.Conn); ok {
+		conn = wrapped.TCPConn // the socket does itself what the wrapping is for
+	}
 	sock := &socket{conn: conn}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer)
@@ -73,6 +78,20 @@ func corsOf(w http.ResponseWriter) http.Header {
 // abandon makes the socket's reader, which closes it, and its drain come to their end now.
 func (s *socket) abandon() {
 	_ = s.conn.SetDeadline(time.Unix(1, 0))
+}
+
+// discard has the kernel throw away, when the connection is closed, what it has not sent. A
+// client that reads slowly would otherwise go through all of it, for minutes, before it
+// noticed that it was cut off and came back; one that does not read at all would keep the
+// memory for as long.
+func (s *socket) discard() {
+	conn := s.conn
+	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = wrapped.NetConn()
+	}
+	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
 }
 
 // retire tells the peer, when it is not in the middle of a frame, and gives the reader a

@@ -21,13 +21,13 @@ func TestMain(m *testing.M) {
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // open makes a store of the channel on the server at address, closed with the test.
-func open(t *testing.T, address, channel string, limits storetest.Limits) *redis.Store {
+func open(t testing.TB, address, channel string, limits storetest.Limits) *redis.Store {
 	t.Helper()
 	return openWith(t, address, limits, func(o *redis.Options) { o.Channel = channel })
 }
 
 // openWith is open of the usual channel, with changed options.
-func openWith(t *testing.T, address string, limits storetest.Limits, changes ...func(*redis.Options)) *redis.Store {
+func openWith(t testing.TB, address string, limits storetest.Limits, changes ...func(*redis.Options)) *redis.Store {
 	t.Helper()
 	options := redis.Options{
 		Server:        redis.Server{Addresses: []string{address}},

@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/roomcast/roomcast/internal/event"
+	"github.com/roomcast/roomcast/internal/nonblock"
 )
 
 const (
@@ -106,12 +107,23 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 
 func (s Server) dialer() dialFunc {
 	plain := &net.Dialer{Timeout: ioTimeout, KeepAlive: time.Minute}
-	dial := plain.DialContext
+	dial := nonblocking(plain.DialContext)
 	if s.TLS {
 		secure := &tls.Dialer{NetDialer: plain, Config: &tls.Config{MinVersion: tls.VersionTLS12}}
 		dial = secure.DialContext
 	}
 	return linked(dial, new(lines).watched(dial))
+}
+
+// nonblocking makes the reading of single messages cheaper, of which an instance hears many.
+func nonblocking(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok && err == nil {
+			return nonblock.NewConn(tcp)
+		}
+		return conn, err
+	}
 }
 
 // LogClient sends what go-redis itself has to say, which it would otherwise print, to
