@@ -40,6 +40,8 @@ test: ## Vet, all tests under the race detector, with real clients, Redis, HAPro
 	test/prepare.sh
 	go vet ./...
 	go test -race -count=1 -timeout 10m ./...
+	# Sockets are read and written in another way under the race detector (internal/nonblock).
+	go test -count=1 ./internal/nonblock ./internal/engineio
 
 soak: ## SOAK_SCHEDULES (5000) of the hub, then the fault suite at full size, with new seeds, for SOAK_TIME (30m)
 	test/prepare.sh
