@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/roomcast/roomcast/internal/load"
@@ -63,67 +63,20 @@ var growth = scenario{
 		}
 		return rows
 	},
-	run: measureGrowth,
+	run: func(ctx context.Context, w *workbench) (measured, error) {
+		return measureSteady(ctx, w, w.contender.shape, growthTime)
+	},
 }
 
 // growthTime is how long one shape is measured.
 const growthTime = 6 * time.Second
 
-func measureGrowth(ctx context.Context, w *workbench) (measured, error) {
-	s := w.contender.shape
-	var delivering []*process
-	for range max(s.instances, 1) {
-		instance, err := w.instance(ctx)
-		if err != nil {
-			return nil, err
-		}
-		delivering = append(delivering, instance)
-	}
-	publishingAt, err := w.instance(ctx)
-	if err != nil {
-		return nil, err
-	}
-	options := w.options(w.scaled(s.clients), w.scaled(s.rooms), delivering...)
+// shaped are the clients of a shape, spread over the instances.
+func (w *workbench) shaped(s shape, instances []*process) load.Options {
+	options := w.options(w.scaled(s.clients), w.scaled(s.rooms), instances...)
 	options.AllAtFirst = false
 	options.RoomsPerClient = min(max(s.roomsPerClient, 1), options.Rooms)
-	if s.revision > 0 {
-		options.Revision = s.revision
-	}
-	if s.transport != "" {
-		options.Transport = s.transport
-	}
-	crowd, err := join(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	defer crowd.Close()
-	to := w.publisherOptions(publishingAt, options.Rooms)
-	if s.size > 0 {
-		to.Size = s.size
-	}
-	publisher := load.NewPublisher(to)
-	defer publisher.Close()
-	defer publishing(ctx, publisher, s.rate)()
-	if err := wait(ctx, warmUp); err != nil {
-		return nil, err
-	}
-	crowd.TakeLatency()
-	before, accepted := crowd.Counts(), publisher.Published().Accepted
-	m := measured{}
-	cpu, took, err := during(ctx, growthTime, m, delivering...)
-	if err != nil {
-		return nil, err
-	}
-	deliveries := float64(crowd.Counts().Received - before.Received)
-	published := float64(publisher.Published().Accepted - accepted)
-	if published < 0.9*s.rate*took.Seconds() {
-		return nil, fmt.Errorf("%.0f publications of %.0f", published, s.rate*took.Seconds())
-	}
-	m["heard"] = float64(cpu.Microseconds()) / published / float64(len(delivering))
-	if s.clients > 1 {
-		m["cpu"] = float64(cpu.Microseconds()) / deliveries
-		m["delivered"] = deliveries / took.Seconds()
-		percentiles(m, crowd.TakeLatency())
-	}
-	return m, nil
+	options.Revision = cmp.Or(s.revision, options.Revision)
+	options.Transport = cmp.Or(s.transport, options.Transport)
+	return options
 }

@@ -72,7 +72,7 @@ func begin(servers ...*process) (*span, error) {
 		return nil, err
 	}
 	now, err := readMachine()
-	return &span{servers: servers, cpu: cpu, load: loadCPU(), machine: now, began: time.Now()}, err
+	return &span{servers: servers, cpu: cpu, load: load.ProcessorTime(), machine: now, began: time.Now()}, err
 }
 
 // together is the processor time of several processes.
@@ -99,7 +99,7 @@ func (s *span) end(m measured) (cpu, took time.Duration, err error) {
 		return 0, 0, err
 	}
 	took = time.Since(s.began)
-	m["load"] = (loadCPU() - s.load).Seconds() / took.Seconds()
+	m["load"] = (load.ProcessorTime() - s.load).Seconds() / took.Seconds()
 	m["spare"] = 100 * float64(after.idle-s.machine.idle) / float64(max(after.all-s.machine.all, 1))
 	return cpu - s.cpu, took, nil
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/roomcast/roomcast/internal/load"
 )
 
 const (
@@ -27,7 +30,7 @@ var steady = scenario{
 	metrics:    steadyMetrics,
 	contenders: func(peers []string) []contender { return chosen(peers, everyone) },
 	run: func(ctx context.Context, w *workbench) (measured, error) {
-		return measureSteady(ctx, w, w.scaled(1000), 1, 40)
+		return measureSteady(ctx, w, shape{clients: 1000, rooms: 1, rate: 40}, measuring)
 	},
 }
 
@@ -37,37 +40,49 @@ var rooms = scenario{
 	metrics:    steadyMetrics,
 	contenders: func(peers []string) []contender { return chosen(peers, throughRedis) },
 	run: func(ctx context.Context, w *workbench) (measured, error) {
-		return measureSteady(ctx, w, w.scaled(10_000), w.scaled(1000), 500)
+		return measureSteady(ctx, w, shape{clients: 10_000, rooms: 1000, rate: 500}, measuring)
 	},
 }
 
-// measureSteady measures the delivering instance under an even load.
-func measureSteady(ctx context.Context, w *workbench, clients, rooms int, rate float64) (measured, error) {
-	delivering, publishingAt, err := w.pair(ctx)
+// measureSteady measures the delivering instances under an even load.
+func measureSteady(ctx context.Context, w *workbench, s shape, length time.Duration) (measured, error) {
+	delivering, publishingAt, err := w.sides(ctx, max(s.instances, 1))
 	if err != nil {
 		return nil, err
 	}
-	crowd, err := w.gather(ctx, clients, rooms, delivering)
+	options := w.shaped(s, delivering)
+	crowd, err := join(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	defer crowd.Close()
-	publisher := w.publisher(publishingAt, rooms)
+	to := w.publisherOptions(publishingAt, options.Rooms)
+	to.Size = cmp.Or(s.size, to.Size)
+	publisher := load.NewPublisher(to)
 	defer publisher.Close()
-	defer publishing(ctx, publisher, rate)()
+	defer publishing(ctx, publisher, s.rate)()
 	if err := wait(ctx, warmUp); err != nil {
 		return nil, err
 	}
 	crowd.TakeLatency()
-	before := crowd.Counts()
+	before, accepted := crowd.Counts(), publisher.Published().Accepted
 	m := measured{}
-	cpu, took, err := during(ctx, measuring, m, delivering)
+	cpu, took, err := during(ctx, length, m, delivering...)
 	if err != nil {
 		return nil, err
 	}
 	after := crowd.Counts()
+	published := float64(publisher.Published().Accepted - accepted)
+	if due := s.rate * took.Seconds(); published < 0.9*due {
+		return nil, fmt.Errorf("%.0f publications of %.0f", published, due)
+	}
+	m["heard"] = float64(cpu.Microseconds()) / published / float64(len(delivering))
+	if s.clients == 1 {
+		return m, nil // nobody but the one that a crowd needs
+	}
 	deliveries := float64(after.Received - before.Received)
-	if due := rate * float64(clients) / float64(rooms) * took.Seconds(); deliveries < 0.9*due {
+	members := float64(options.Clients*options.RoomsPerClient) / float64(options.Rooms)
+	if due := s.rate * members * took.Seconds(); deliveries < 0.9*due {
 		return nil, fmt.Errorf("%.0f deliveries of %.0f: %+v", deliveries, due, after)
 	}
 	m["cpu"] = float64(cpu.Microseconds()) / deliveries

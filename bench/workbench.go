@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/roomcast/roomcast/internal/load"
@@ -66,14 +65,27 @@ func (w *workbench) instance(ctx context.Context) (*process, error) {
 	return p, nil
 }
 
-// pair starts the instance that delivers and the one that is published at: the same where
-// the server cannot do it through Redis.
+// pair starts the instance that delivers and the one that is published at.
 func (w *workbench) pair(ctx context.Context) (delivering, publishing *process, err error) {
-	if delivering, err = w.instance(ctx); err != nil {
+	all, publishing, err := w.sides(ctx, 1)
+	if err != nil {
 		return nil, nil, err
 	}
+	return all[0], publishing, nil
+}
+
+// sides starts instances that deliver and one that is published at: the first of them where
+// the server cannot do it through Redis.
+func (w *workbench) sides(ctx context.Context, n int) (delivering []*process, publishing *process, err error) {
+	for range n {
+		instance, err := w.instance(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		delivering = append(delivering, instance)
+	}
 	if w.contender.alone {
-		return delivering, delivering, nil
+		return delivering, delivering[0], nil
 	}
 	publishing, err = w.instance(ctx)
 	return delivering, publishing, err
@@ -157,11 +169,4 @@ func (w *workbench) close() {
 	if w.folder != "" {
 		_ = os.RemoveAll(w.folder)
 	}
-}
-
-// loadCPU is the processor time of this process, the load side.
-func loadCPU() time.Duration {
-	var usage syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // fails for a wrong argument alone
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -54,14 +54,22 @@ func upgradeSocket(w http.ResponseWriter, r *http.Request) (*socket, error) {
 	sock := &socket{conn: conn}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer)
-		if raw, err := tcp.SyscallConn(); err == nil {
-			// Fails on a closed connection alone, which nobody will write to.
-			_ = raw.Control(func(fd uintptr) { sock.descriptor = int(fd) })
-			sock.raw = raw
-		}
+		sock.adopt(tcp)
 	}
 	sock.in.init(conn, sock.raw)
 	return sock, sock.in.take(buffered.Reader)
+}
+
+// adopt makes the descriptor known. Where that fails, on a connection that is closed already,
+// the socket is used as a wrapped one: descriptor 0 would be somebody else's.
+func (s *socket) adopt(tcp syscall.Conn) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	if raw.Control(func(fd uintptr) { s.descriptor = int(fd) }) == nil {
+		s.raw = raw
+	}
 }
 
 // corsOf is what the response would have carried had it not been hijacked.

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -160,13 +161,8 @@ func (c *Crowd) Begin() int64 {
 // publications of each room the server has accepted.
 func (c *Crowd) Due(accepted []uint64) uint64 {
 	var due uint64
-	for _, client := range c.clients {
-		if !client.counted.Load() {
-			continue
-		}
-		for i := range client.memberships {
-			due += accepted[client.memberships[i].room]
-		}
+	for m := range c.judged() {
+		due += accepted[m.room]
 	}
 	return due
 }
@@ -174,18 +170,25 @@ func (c *Crowd) Due(accepted []uint64) uint64 {
 // Missing is how many of the updates that are due have not come. Only after Close.
 func (c *Crowd) Missing(accepted []uint64) uint64 {
 	var missing uint64
-	for _, client := range c.clients {
-		if !client.counted.Load() {
-			continue
-		}
-		for i := range client.memberships {
-			m := &client.memberships[i]
-			if due := accepted[m.room]; due > m.received {
-				missing += due - m.received
-			}
+	for m := range c.judged() {
+		if due := accepted[m.room]; due > m.received {
+			missing += due - m.received
 		}
 	}
 	return missing
+}
+
+// judged are the memberships of the counted clients.
+func (c *Crowd) judged() iter.Seq[*membership] {
+	return func(yield func(*membership) bool) {
+		for _, client := range c.clients {
+			for i := range client.memberships {
+				if client.counted.Load() && !yield(&client.memberships[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Faults are the reasons for which connections have ended, and how many.

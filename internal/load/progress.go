@@ -5,11 +5,10 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Progress tells how far a run is: on a terminal by a line that is drawn again and again,
-// elsewhere by a line every LineEvery and at the end of each phase.
+// elsewhere by a line every few seconds and at the end of each phase.
 type Progress struct {
 	w     io.Writer
 	width func() int // of the terminal, in columns; nil elsewhere
@@ -21,8 +20,8 @@ type Progress struct {
 	drawn  int       // columns of the line that stands
 }
 
-// LineEvery is how often a line is written where there is no terminal.
-const LineEvery = 5 * time.Second
+// lineEvery is how often a line is written where there is no terminal.
+const lineEvery = 5 * time.Second
 
 // NewProgress makes a Progress that writes to w. width is how many columns a terminal has,
 // asked before each line; nil says that w is none.
@@ -38,7 +37,7 @@ func (p *Progress) Watch(m Moment) {
 	switch {
 	case p.width != nil:
 		p.draw(m, now)
-	case m.Last || now.Sub(p.at) >= LineEvery:
+	case m.Last || now.Sub(p.at) >= lineEvery:
 		fmt.Fprintln(p.w, p.text(m))
 		p.last, p.at = m, now
 	}
@@ -53,9 +52,8 @@ func (p *Progress) draw(m Moment, now time.Time) {
 	if width := p.width() - 1; width > 0 && len(text) > width {
 		text = text[:width] // of ASCII alone
 	}
-	columns := utf8.RuneCountInString(text)
-	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(0, p.drawn-columns)))
-	p.drawn = columns
+	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(0, p.drawn-len(text))))
+	p.drawn = len(text)
 	if m.Last {
 		fmt.Fprintln(p.w)
 		p.drawn = 0

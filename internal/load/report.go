@@ -80,8 +80,8 @@ type ThisSide struct {
 	Behind []string `json:"behind,omitempty"`
 }
 
-// processorTime is what this process has used.
-func processorTime() time.Duration {
+// ProcessorTime is what this process has used, in user and kernel mode.
+func ProcessorTime() time.Duration {
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
 		return 0 // it does not fail with these arguments

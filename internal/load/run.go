@@ -138,7 +138,7 @@ func (r *run) publish(ctx context.Context) {
 		r.cut = true
 		return
 	}
-	before, cpu, began := r.crowd.Counts(), processorTime(), time.Now()
+	before, cpu, began := r.crowd.Counts(), ProcessorTime(), time.Now()
 	r.during(ctx, Publishing, r.plan.Duration,
 		func() float64 { return float64(time.Since(began)) / float64(r.plan.Duration) },
 		func(ctx context.Context) {
@@ -151,7 +151,7 @@ func (r *run) publish(ctx context.Context) {
 	after := r.crowd.Counts()
 	r.publishing = span{
 		took: time.Since(began), received: after.Received - before.Received,
-		wire: after.Wire - before.Wire, cpu: processorTime() - cpu,
+		wire: after.Wire - before.Wire, cpu: ProcessorTime() - cpu,
 	}
 	r.cut = ctx.Err() != nil
 }
