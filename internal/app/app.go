@@ -234,29 +234,62 @@ func (i *Instance) Start(ctx context.Context) error {
 	return nil
 }
 
-// listen opens the operators' address first: it goes down after the sessions, so that
-// their going can be watched.
+// listen serves the operators' address first: it goes down after the sessions, so that their
+// going can be watched.
 func (i *Instance) listen() error {
-	listen := i.options.Config.Listen
-	err := i.listenForOperators(listen.Admin)
+	operators, err := i.open()
+	if operators != nil {
+		i.serveOn(i.admin, operators)
+		i.stops.push("operators' server", i.admin.Shutdown)
+	}
 	// Even without sessions there is what New has started to serve them.
 	i.stops.push("sessions", i.stopSessions)
 	i.stops.push("websockets", i.drain)
 	if err != nil {
 		return err
 	}
-	i.listener = i.options.Listener
-	if i.listener == nil {
-		listener, err := net.Listen("tcp", net.JoinHostPort(listen.Host, strconv.Itoa(listen.Port)))
-		if err != nil {
-			return fmt.Errorf("listening: %w", orAnother(err, "PORT"))
-		}
-		i.listener = listener
-	}
 	i.serveOn(i.public, i.listener)
 	i.stops.push("listener", i.stopAccepting)
 	i.stops.push("polling", i.stopPolling)
 	return nil
+}
+
+// open opens both addresses before either is served: whoever is told that the instance is ready
+// may send clients at once. Without an address of their own, or on an error, there is no listener
+// for operators.
+func (i *Instance) open() (operators net.Listener, err error) {
+	if operators, err = i.listenForOperators(); err != nil {
+		return nil, err
+	}
+	i.listener, err = i.listenForClients()
+	if err != nil && operators != nil {
+		return nil, errors.Join(err, operators.Close())
+	}
+	return operators, err
+}
+
+func (i *Instance) listenForClients() (net.Listener, error) {
+	if i.options.Listener != nil {
+		return i.options.Listener, nil
+	}
+	listen := i.options.Config.Listen
+	listener, err := net.Listen("tcp", net.JoinHostPort(listen.Host, strconv.Itoa(listen.Port)))
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", orAnother(err, "PORT"))
+	}
+	return listener, nil
+}
+
+// listenForOperators returns nil when the operators' routes have no address of their own.
+func (i *Instance) listenForOperators() (net.Listener, error) {
+	if i.admin == nil {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", i.options.Config.Listen.Admin)
+	if err != nil {
+		return nil, fmt.Errorf("listening for operators: %w", orAnother(err, "ROOMCAST_ADMIN_ADDR"))
+	}
+	return listener, nil
 }
 
 // orAnother says what to do about an address that is taken.
@@ -274,19 +307,6 @@ func pageURL(host string, listening net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, port) + "/"
-}
-
-func (i *Instance) listenForOperators(address string) error {
-	if i.admin == nil {
-		return nil
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("listening for operators: %w", orAnother(err, "ROOMCAST_ADMIN_ADDR"))
-	}
-	i.serveOn(i.admin, listener)
-	i.stops.push("operators' server", i.admin.Shutdown)
-	return nil
 }
 
 // serveOn serves until the listener is closed.

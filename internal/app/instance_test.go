@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -142,6 +144,41 @@ func TestAdminAddress(t *testing.T) {
 			t.Errorf("%s at the public address: %d", path, got)
 		}
 	}
+}
+
+// A balancer that learns at the operators' address that an instance is ready sends clients at
+// once. Another starts each time, because what is looked for is a moment.
+func TestWhoIsReadyIsThereForClients(t *testing.T) {
+	admin, public := freeAddress(t), freeAddress(t)
+	_, port, _ := net.SplitHostPort(public)
+	for range 50 {
+		i := &instance{t: t, Instance: app.New(optionsOf(load(t, "ROOMCAST_HOST=localhost", "PORT="+port, "ROOMCAST_ADMIN_ADDR="+admin), newBus().Store()))}
+		refused := make(chan bool, 1)
+		go func() {
+			for !saysReady(admin) {
+			}
+			refused <- refuses(public)
+		}()
+		if err := i.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if <-refused {
+			t.Fatal("ready, but clients are refused")
+		}
+		i.stop()
+	}
+}
+
+// saysReady asks /readyz with as little ado as possible.
+func saysReady(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "GET /readyz HTTP/1.0\r\n\r\n")
+	status, _ := bufio.NewReader(conn).ReadString('\n')
+	return strings.Contains(status, " 200 ")
 }
 
 func TestMetricsCountSessions(t *testing.T) {
