@@ -16,6 +16,11 @@ func write(descriptor int, p []byte) (int, syscall.Errno) {
 	return n, errno(err)
 }
 
+func peek(descriptor int, p []byte) (int, syscall.Errno) {
+	n, _, err := syscall.Recvfrom(descriptor, p, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return n, errno(err)
+}
+
 func errno(err error) syscall.Errno {
 	if err == nil {
 		return 0

@@ -108,6 +108,17 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return op.n, err
 }
 
+// Quiet reports that nothing has come that was not read: no bytes, no end and no error.
+func (c *Conn) Quiet() bool {
+	quiet := false
+	err := c.raw.Control(func(descriptor uintptr) {
+		var first [1]byte
+		_, err := again(peek, int(descriptor), first[:])
+		quiet = err == syscall.EAGAIN
+	})
+	return err == nil && quiet
+}
+
 // read is false while there is nothing to read.
 func (op *operation) read(descriptor uintptr) bool {
 	op.n, op.err = again(read, int(descriptor), op.data)

@@ -78,6 +78,36 @@ func TestTheEndOfTheStream(t *testing.T) {
 	}
 }
 
+func TestQuiet(t *testing.T) {
+	a, b := pair(t)
+	if !a.Quiet() {
+		t.Error("nothing has come, but it is not quiet")
+	}
+	_, _ = b.Write([]byte("x"))
+	eventually(t, "what has come is seen", func() bool { return !a.Quiet() })
+	if n, err := a.Read(make([]byte, 2)); n != 1 || err != nil {
+		t.Errorf("read %d bytes of 1, %v", n, err)
+	}
+	if !a.Quiet() {
+		t.Error("all was read, but it is not quiet")
+	}
+	_ = b.Close()
+	eventually(t, "the end is seen", func() bool { return !a.Quiet() })
+	_ = a.Close()
+	if a.Quiet() {
+		t.Error("a closed connection is quiet")
+	}
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for begun := time.Now(); !is(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
 // Errors are those of net.Conn, which callers look into.
 func TestErrors(t *testing.T) {
 	a, b := pair(t)

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/roomcast/roomcast/internal/nonblock"
 )
 
 // lines are the connections that commands use. A way to Redis that breaks quietly leaves
@@ -52,13 +54,37 @@ func (l *lines) add(connection net.Conn) net.Conn {
 	l.open[added] = struct{}{}
 	// go-redis looks at the socket before it uses a connection again: one that was closed
 	// meanwhile is then replaced before a command is sent.
-	if socket, ok := connection.(syscall.Conn); ok {
+	if socket, ok := connection.(*nonblock.Conn); ok {
 		return struct {
 			*line
 			syscall.Conn
-		}{added, socket}
+		}{added, glanced{socket}}
 	}
 	return added
+}
+
+// glanced lets go-redis look at the socket for less: its system call would wake the thread
+// that watches over such calls, and keep that busy for a millisecond, once for every command.
+// When there is nothing to see it is not made.
+type glanced struct{ conn *nonblock.Conn }
+
+// SyscallConn implements syscall.Conn.
+func (g glanced) SyscallConn() (syscall.RawConn, error) {
+	raw, err := g.conn.SyscallConn()
+	return glancedRaw{raw, g.conn}, err
+}
+
+type glancedRaw struct {
+	syscall.RawConn
+	conn *nonblock.Conn
+}
+
+// Read implements syscall.RawConn for a look that does not wait.
+func (g glancedRaw) Read(look func(descriptor uintptr) bool) error {
+	if g.conn.Quiet() {
+		return nil
+	}
+	return g.RawConn.Read(look)
 }
 
 // dropSilent closes the lines that have brought nothing since.
