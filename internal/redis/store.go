@@ -16,7 +16,8 @@ import (
 // Store is one instance's access to a channel. It is safe for concurrent use.
 type Store struct {
 	client   *goredis.Client
-	courier  *courier
+	errands  courier[*errand]
+	outbox   courier[*outgoing]
 	watched  bool // by sentinels
 	instance string
 	process  atomic.Value // run_id of the Redis process last connected to, a string
@@ -66,7 +67,8 @@ func Open(options Options) (*Store, error) {
 	}
 	s.process.Store("")
 	s.client = options.newClient(s.onConnect)
-	s.courier = &courier{client: s.client}
+	s.errands.carry = s.runErrands
+	s.outbox.carry = s.publishAll
 	return s, nil
 }
 
@@ -204,7 +206,7 @@ func (s *Store) run(ctx context.Context, script *goredis.Script, keys []string, 
 // runTogether is run for a script whose answer is small: it goes together with others.
 func (s *Store) runTogether(ctx context.Context, script *goredis.Script, keys []string, args ...any) (*reply, error) {
 	return s.insist(ctx, args, func(args []any) ([]any, error) {
-		return s.courier.run(ctx, script, keys, args)
+		return s.runErrand(ctx, script, keys, args)
 	})
 }
 

@@ -7,8 +7,8 @@ import "testing"
 // the second, and the process ended.
 func TestTripsThatComeBackTogether(t *testing.T) {
 	t.Parallel()
-	c := &courier{trips: maxTrips}
-	waits := &parcel{word: make(chan []*parcel, 1)}
+	c := &courier[string]{trips: maxTrips}
+	waits := newParcel("", 0)
 	c.queue(waits)
 	if len(waits.word) != 0 {
 		t.Fatal("a parcel went before there was a trip to be had")
@@ -21,7 +21,7 @@ func TestTripsThatComeBackTogether(t *testing.T) {
 	if c.trips != maxTrips-1 {
 		t.Errorf("%d trips are under way, want %d", c.trips, maxTrips-1)
 	}
-	next := &parcel{word: make(chan []*parcel, 1)}
+	next := newParcel("", 0)
 	c.queue(next)
 	if len(next.word) != 1 {
 		t.Error("a parcel waits, though there is a trip to be had")
@@ -31,8 +31,8 @@ func TestTripsThatComeBackTogether(t *testing.T) {
 // Who gives up with a batch in hand has to go: there may be others' parcels in it.
 func TestGivingUpWithABatchInHand(t *testing.T) {
 	t.Parallel()
-	c := &courier{trips: maxTrips}
-	first, second := &parcel{word: make(chan []*parcel, 1)}, &parcel{word: make(chan []*parcel, 1)}
+	c := &courier[string]{trips: maxTrips}
+	first, second := newParcel("", 0), newParcel("", 0)
 	c.queue(first)
 	c.queue(second)
 	c.passOn()

@@ -1,72 +1,146 @@
--- Gives a publication the next sequence, keeps it in its room's history and publishes it.
+-- Gives publications the next sequences, keeps them in their rooms' histories and publishes
+-- them. What many callers publish at a time comes together, because most of what a script
+-- costs Redis it costs once. Yet each stands alone: of a fault of its own keys the others
+-- hear nothing.
 --
--- KEYS[1]  meta   KEYS[2]  room index   KEYS[3]  history of the room   KEYS[4]  publish id
--- ARGV[1]  epoch to use if a new one begins
--- ARGV[2]  channel   ARGV[3]  room   ARGV[4]  object   ARGV[5]  fingerprint
--- ARGV[6]  milliseconds to remember the id
--- ARGV[7]  history: entries   ARGV[8]  bytes   ARGV[9]  milliseconds
--- ARGV[10] rooms in the index   ARGV[11] run_id of the process that is to count
--- Result   {outcome, epoch, sequence}, outcome one of new, duplicate, reused
+-- KEYS[1]  meta   KEYS[2]  room index
+-- KEYS[3]  and on, for each publication: history of its room, its id
+-- ARGV[1]  epoch to use if a new one begins   ARGV[2]  channel
+-- ARGV[3]  run_id of the process that is to count
+-- ARGV[4]  history: entries   ARGV[5]  bytes   ARGV[6]  milliseconds
+-- ARGV[7]  rooms in the index
+-- ARGV[8]  and on, for each publication: room, object, fingerprint, milliseconds to remember
+--          its id
+-- Result   for each publication '<outcome> <epoch> <sequence>', the outcome one of new,
+--          duplicate, reused; or 'failed <what Redis said>'
 
-local channel, room, object, fingerprint = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local size, bytes, ttl = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
+local channel = ARGV[2]
+local size, bytes, ttl = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 
-local known = redis.call('GET', KEYS[4])
-if known then
-  local epoch, seq, first = string.match(known, '^(%S+) (%d+) (.*)$')
-  return {first == fingerprint and 'duplicate' or 'reused', epoch, seq}
+local all, ids = {}, {}
+for at = 8, #ARGV, 4 do
+  local key = 3 + (at - 8) / 2
+  table.insert(ids, KEYS[key + 1])
+  table.insert(all, {
+    history = KEYS[key], id = KEYS[key + 1],
+    room = ARGV[at], object = ARGV[at + 1], fingerprint = ARGV[at + 2], remember = ARGV[at + 3],
+  })
 end
 
--- Asking Redis which process it is would cost as much as half of the rest. So that is
--- done only where the caller, who asked when connecting, does not know the one that counts.
+local function again(publication, fingerprint, epoch, seq)
+  local outcome = publication.fingerprint == fingerprint and 'duplicate ' or 'reused '
+  return outcome .. epoch .. ' ' .. seq
+end
+
+local answers, fresh, first = {}, {}, {}
+local known = redis.call('MGET', unpack(ids))
+for i, publication in ipairs(all) do
+  if known[i] then
+    local epoch, seq, fingerprint = string.match(known[i], '^(%S+) (%d+) (.*)$')
+    answers[i] = again(publication, fingerprint, epoch, seq)
+  elseif not first[publication.id] then -- or else it has come twice at a time
+    first[publication.id] = publication
+    table.insert(fresh, publication)
+  end
+end
+if #fresh == 0 then return answers end
+
+-- Asking Redis which process it is would cost as much as a publication. So that is done
+-- only where the caller, who asked when connecting, does not know the one that counts.
 local top = stand(ARGV[1])
-if top.run ~= ARGV[11] then
+if top.run ~= ARGV[3] then
   local refusal
   top, refusal = adopt(top, ARGV[1])
   if refusal then return refusal end
 end
-local seq = decimal(top.seq + 1)
 
 -- Of a room that the index does not hold it is only known that it was not published to
 -- after the floor.
-local previous = decimal(tonumber(redis.call('ZSCORE', KEYS[2], room) or top.floor))
+local floor, rooms, last = decimal(top.floor), {}, {}
+for i, publication in ipairs(fresh) do rooms[i] = publication.room end
+for i, score in ipairs(redis.call('ZMSCORE', KEYS[2], unpack(rooms))) do
+  last[rooms[i]] = score and decimal(tonumber(score)) or floor
+end
 
 -- The first write: when memory is short Redis refuses it, and only it, so that a script
 -- never ends half-way for that reason.
-redis.call('HSET', KEYS[1], 'seq', seq, 'floor', decimal(top.floor))
+redis.call('HSET', KEYS[1], 'seq', decimal(top.seq + #fresh), 'floor', floor)
 
 local now = milliseconds()
-local newest = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
-local before = 0
-if newest then
-  newest = entry(newest)
-  before = newest.before + #newest.object
-end
-redis.call('XADD', KEYS[3], 'MAXLEN', '=', size, seq, 'p', previous, 'b', decimal(before), 't', decimal(now), 'o', object)
+local time = decimal(now)
+local published = {} -- bytes ever, by history
 
--- Every entry is trimmed once, so the walk costs no more than what was published; the
--- bound of 1000 entries is for large histories that age all at once. The newest entry
--- always stays.
-local trimmed, keep = 0, nil
-walk(KEYS[3], '-', function(old)
-  keep = old.seq
-  local fits = before + #object - old.before <= bytes and now - old.time <= ttl
-  if fits or old.seq == seq or trimmed == 1000 then return true end
-  trimmed = trimmed + 1
-end)
-if trimmed > 0 then
-  redis.call('XTRIM', KEYS[3], 'MINID', '=', keep)
+-- append returns what Redis refuses it with.
+local function append(publication)
+  local before = published[publication.history]
+  if not before then
+    local newest = redis.pcall('XREVRANGE', publication.history, '+', '-', 'COUNT', 1)
+    if newest.err then return newest.err end
+    newest = newest[1] and entry(newest[1])
+    before = newest and newest.before + #newest.object or 0
+  end
+  local added = redis.pcall('XADD', publication.history, 'MAXLEN', '=', size, publication.seq,
+    'p', publication.previous, 'b', decimal(before), 't', time, 'o', publication.object)
+  if type(added) == 'table' then return added.err end
+  published[publication.history] = before + #publication.object
 end
-redis.call('PEXPIRE', KEYS[3], ttl)
 
-redis.call('ZADD', KEYS[2], seq, room)
-local excess = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[10])
+-- trim keeps a history within its bytes and its age. Every entry is trimmed once, so the walk
+-- costs no more than what was published; the bound of 1000 entries is for large histories
+-- that age all at once. The newest entry always stays.
+local function trim(history, total)
+  local trimmed, keep, kept = 0, nil, nil
+  walk(history, '-', function(old)
+    keep, kept = old.seq, old.before + #old.object
+    local fits = total - old.before <= bytes and now - old.time <= ttl
+    if fits or kept == total or trimmed == 1000 then return true end
+    trimmed = trimmed + 1
+  end)
+  if trimmed > 0 then
+    redis.call('XTRIM', history, 'MINID', '=', keep)
+  end
+  redis.call('PEXPIRE', history, ttl)
+end
+
+local index = {}
+for i, publication in ipairs(fresh) do
+  publication.seq = decimal(top.seq + i)
+  publication.previous = last[publication.room]
+  publication.fault = append(publication)
+  if not publication.fault then
+    last[publication.room] = publication.seq
+    table.insert(index, publication.seq)
+    table.insert(index, publication.room)
+  end
+end
+for history, total in pairs(published) do trim(history, total) end
+
+if #index > 0 then redis.call('ZADD', KEYS[2], unpack(index)) end
+local excess = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[7])
 if excess > 0 then
   local forgotten = redis.call('ZPOPMIN', KEYS[2], math.min(excess, 100))
   redis.call('HSET', KEYS[1], 'floor', decimal(tonumber(forgotten[#forgotten])))
 end
 
 -- Last but the publish, so that no failing step is answered as success later.
-redis.call('SET', KEYS[4], top.epoch .. ' ' .. seq .. ' ' .. fingerprint, 'PX', ARGV[6])
-redis.call('PUBLISH', channel, 'P ' .. seq .. ' ' .. previous .. ' ' .. top.epoch .. ' ' .. room .. '\n' .. object)
-return {'new', top.epoch, seq}
+for _, publication in ipairs(fresh) do
+  if not publication.fault then
+    local position = top.epoch .. ' ' .. publication.seq
+    redis.call('SET', publication.id, position .. ' ' .. publication.fingerprint, 'PX', publication.remember)
+    redis.call('PUBLISH', channel, 'P ' .. publication.seq .. ' ' .. publication.previous .. ' ' .. top.epoch ..
+      ' ' .. publication.room .. '\n' .. publication.object)
+  end
+end
+
+for i, publication in ipairs(all) do
+  local done = first[publication.id]
+  if answers[i] then -- known before
+  elseif done.fault then
+    answers[i] = 'failed ' .. done.fault
+  elseif done == publication then
+    answers[i] = 'new ' .. top.epoch .. ' ' .. publication.seq
+  else
+    answers[i] = again(publication, done.fingerprint, top.epoch, done.seq)
+  end
+end
+return answers
