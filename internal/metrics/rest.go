@@ -3,6 +3,7 @@ package metrics
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,6 +16,20 @@ type rest struct {
 	duration  *prometheus.HistogramVec
 	routes    *vocabulary
 	published *counters
+
+	mu     sync.RWMutex
+	series map[request]*answered // found once: looking one up by its labels costs more than counting
+}
+
+// request is what tells apart the requests that are counted together.
+type request struct {
+	route, method string
+	status        int
+}
+
+type answered struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
 }
 
 func newREST(register promauto.Factory) rest {
@@ -29,6 +44,7 @@ func newREST(register promauto.Factory) rest {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method"}),
 		routes: newVocabulary(),
+		series: make(map[request]*answered),
 		published: newCounters(register, prometheus.CounterOpts{
 			Name: "roomcast_publications_total",
 			Help: "Publications asked for by REST, by outcome.",
@@ -37,9 +53,27 @@ func newREST(register promauto.Factory) rest {
 }
 
 func (r *rest) serve(route, method string, status int, d time.Duration) {
-	route, method = r.routes.admit(route), knownMethod(method)
-	r.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	r.duration.WithLabelValues(route, method).Observe(d.Seconds())
+	series := r.of(request{r.routes.admit(route), knownMethod(method), status})
+	series.requests.Inc()
+	series.duration.Observe(d.Seconds())
+}
+
+// of finds the series of a request. All of its parts are of bounded vocabularies.
+func (r *rest) of(key request) *answered {
+	r.mu.RLock()
+	series := r.series[key]
+	r.mu.RUnlock()
+	if series != nil {
+		return series
+	}
+	series = &answered{
+		requests: r.requests.WithLabelValues(key.route, key.method, strconv.Itoa(key.status)),
+		duration: r.duration.WithLabelValues(key.route, key.method),
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.series[key] = series
+	return series
 }
 
 // knownMethod keeps out the methods that strangers invent: HTTP lets them be any token.

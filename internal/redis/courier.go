@@ -7,7 +7,8 @@ import (
 )
 
 // courier takes what callers have for Redis there, what waits at a time together: under load
-// a system call, and a wake-up on either side, serves many. What comes alone goes at once.
+// a system call, and a wake-up on either side, serves many. What comes alone goes at once;
+// what comes while a trip is under way waits for the next, or for a full load.
 //
 // It has no goroutine. Who comes while a trip is to be had makes it, with all that waits; who
 // comes back has the first of those that wait meanwhile make the next.
@@ -17,13 +18,14 @@ type courier[T any] struct {
 	carry func(ctx context.Context, batch []*parcel[T])
 
 	mu      sync.Mutex
-	waiting []*parcel[T] // one of each caller at most; none while there is a trip to be had
+	waiting []*parcel[T] // one of each caller at most; none while no trip is under way
 	trips   int          // under way
 }
 
 const (
-	// maxTrips is how many batches may be under way. What comes meanwhile waits for the next
-	// to return, for a round trip more at most.
+	// maxTrips is how many batches may be under way. The second is for full loads alone: on a
+	// near Redis one at a time carries twice as many, and costs each of them less; on a far one
+	// the way would be idle.
 	maxTrips = 2
 	// maxParcels and maxTripBytes bound a batch, beyond its first parcel. Redis answers the
 	// first when it has done it, but nobody hears of it before the last.
@@ -75,11 +77,14 @@ func (c *courier[T]) queue(p *parcel[T]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, p)
-	if c.trips < maxTrips {
+	if c.trips == 0 || c.trips < maxTrips && c.full() {
 		c.trips++
 		c.passOn()
 	}
 }
+
+// full reports that a batch would take no more. The mutex must be held.
+func (c *courier[T]) full() bool { return len(c.waiting) >= maxParcels }
 
 // withdraw forgets a parcel that nobody waits for, unless it is under way. It reports whether
 // its owner has been given a batch, in which there are others', and has to go.
@@ -93,9 +98,9 @@ func (c *courier[T]) withdraw(p *parcel[T]) (leads bool) {
 }
 
 // passOn gives a trip to the first that waits, with what goes on it, so that no other trip
-// can take that. When none waits the trip is to be had. The mutex must be held.
+// can take that. When there is nothing to take, the trip is to be had. The mutex must be held.
 func (c *courier[T]) passOn() {
-	if len(c.waiting) == 0 {
+	if len(c.waiting) == 0 || c.trips > 1 && !c.full() {
 		c.trips--
 		return
 	}

@@ -8,6 +8,7 @@
 //
 //	{socketevent}:meta                      hash: where the sequence stands, under which epoch
 //	{socketevent}:rooms                     sorted set: room -> sequence of its last publication
+//	{socketevent}:tails                     hash: room -> how far its history reaches
 //	{socketevent}:room:<workspace>/<app>    stream: the room's history, expiring
 //	{socketevent}:id:<publish id>           string: the answer to that publication, expiring
 //	{socketevent}:session:<digest of pid>   hash: a session's record, expiring
@@ -18,12 +19,13 @@
 //
 // # Messages
 //
-// Instances publish three kinds of message on the channel, told apart by their first byte.
+// Instances publish four kinds of message on the channel, told apart by their first byte.
 // No header needs parsing as JSON, and the object is what members receive, byte for
 // byte, but for the position that is added to it:
 //
 //	P <sequence> <previous> <epoch> <workspace>/<app>\n<object>
-//	H <instance> <epoch> <sequence>
+//	B <bytes> <bytes>…\n<several of P, of these lengths, with nothing between them>
+//	H <instance> <sent> <epoch> <sequence>
 //	C <digest of pid> <generation>
 //
 // Anything else is taken for a publication by somebody who knows only the channel:

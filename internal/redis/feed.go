@@ -90,6 +90,10 @@ func (s *Store) tell(sink event.Sink, text string) {
 		sink.Rejected(err)
 	case message.event != nil:
 		sink.Event(message.event)
+	case message.batch != nil:
+		for _, event := range message.batch {
+			sink.Event(event)
+		}
 	case message.claimed != event.Claimed{}:
 		sink.Claimed(message.claimed)
 	default:

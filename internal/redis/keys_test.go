@@ -71,11 +71,14 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	slices.Sort(lasting)
-	if want := []string{"{socketevent}:meta", "{socketevent}:rooms"}; !slices.Equal(lasting, want) {
+	if want := []string{"{socketevent}:meta", "{socketevent}:rooms", "{socketevent}:tails"}; !slices.Equal(lasting, want) {
 		t.Errorf("keys without expiry are %v, want %v", lasting, want)
 	}
 	if rooms := server.Do("ZCARD", "{socketevent}:rooms"); rooms != int64(3) {
 		t.Errorf("the index holds %v rooms, want 3", rooms)
+	}
+	if rooms := server.Do("HLEN", "{socketevent}:tails"); rooms != int64(3) {
+		t.Errorf("there are tails of %v rooms, want 3", rooms)
 	}
 }
 

@@ -15,9 +15,11 @@ import (
 // whose largest configurable bound is 3,000,000.
 const maxMessage = 4 << 20
 
-// message is what one message on the channel says: an event, a claim, or else a heartbeat.
+// message is what one message on the channel says: an event, several, a claim, or else a
+// heartbeat.
 type message struct {
 	event   *event.Event
+	batch   []*event.Event
 	claimed event.Claimed
 	beat    event.Heartbeat
 }
@@ -26,6 +28,7 @@ var (
 	errTooLarge  = fmt.Errorf("message is larger than %d bytes", maxMessage)
 	errHeader    = errors.New("publication has no sound header")
 	errObject    = errors.New("publication holds no object")
+	errBatch     = errors.New("batch of publications is not sound")
 	errHeartbeat = errors.New("heartbeat is not sound")
 	errClaimed   = errors.New("word of a claim is not sound")
 )
@@ -37,6 +40,8 @@ func parse(text string) (message, error) {
 		return message{}, errTooLarge
 	case strings.HasPrefix(text, "P "):
 		return parsePublication(text[2:])
+	case strings.HasPrefix(text, "B "):
+		return parseBatch(text[2:])
 	case strings.HasPrefix(text, "H "):
 		return parseHeartbeat(text[2:])
 	case strings.HasPrefix(text, "C "):
@@ -68,6 +73,34 @@ func parsePublication(text string) (message, error) {
 		return message{}, errObject
 	}
 	return message{event: event.NewDelivery(room, position, previous, object)}, nil
+}
+
+// parseBatch reads what publish.lua wrote after "B ", in which nothing may be wrong.
+func parseBatch(text string) (message, error) {
+	lengths, text, _ := strings.Cut(text, "\n")
+	batch := make([]*event.Event, 0, strings.Count(lengths, " ")+1)
+	for length := range strings.SplitSeq(lengths, " ") {
+		n, err := strconv.ParseUint(length, 10, 32)
+		if err != nil || n > uint64(len(text)) {
+			return message{}, errBatch
+		}
+		// Of its own memory, or each would keep the others for as long as it is kept itself.
+		one, rest := strings.Clone(text[:n]), text[n:]
+		publication, found := strings.CutPrefix(one, "P ")
+		if !found {
+			return message{}, errBatch
+		}
+		parsed, err := parsePublication(publication)
+		if err != nil {
+			return message{}, err
+		}
+		batch = append(batch, parsed.event)
+		text = rest
+	}
+	if text != "" {
+		return message{}, errBatch
+	}
+	return message{batch: batch}, nil
 }
 
 // parseHeartbeat reads what heartbeat.lua wrote after "H ".

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -49,66 +50,93 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Each of a batch is as if it had come alone, and holds no memory of the others.
+func TestParseBatch(t *testing.T) {
+	got, err := parse("B 20 14 20\nP 7 0 e w/a\n{\"ż\":1}P 8 7 e w/b\n{}P 9 7 e w/a\n{\"ż\":2}")
+	if err != nil || len(got.batch) != 3 {
+		t.Fatalf("parse = %+v, %v, want three events", got, err)
+	}
+	for i, want := range []string{`7 0 w/a {"ż":1}`, `8 7 w/b {}`, `9 7 w/a {"ż":2}`} {
+		e := got.batch[i]
+		if is := fmt.Sprintf("%d %d %s %s", e.Position.Sequence, e.Previous, e.Room, e.Object()); is != want || e.Position.Epoch != "e" {
+			t.Errorf("the event at place %d is %s, want %s", i, is, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	const header, object, beat = "publication has no sound header", "publication holds no object", "heartbeat is not sound"
-	const claimed = "word of a claim is not sound"
+	const claimed, batch = "word of a claim is not sound", "batch of publications is not sound"
 	for text, want := range map[string]string{
-		"":                                       "foreign publication is not JSON from byte 0 on",
-		"P":                                      "foreign publication is not JSON from byte 1 on",
-		"P ":                                     header,
-		"P 2 1 e\n{}":                            header,
-		"P 2 1 e w/a extra\n{}":                  header,
-		"P  2 1 e w/a\n{}":                       header,
-		"P 2 2 e w/a\n{}":                        header,
-		"P 2 3 e w/a\n{}":                        header,
-		"P -2 1 e w/a\n{}":                       header,
-		"P +2 1 e w/a\n{}":                       header,
-		"P 2 -1 e w/a\n{}":                       header,
-		"P 2e1 1 e w/a\n{}":                      header,
-		"P 1.7e+15 1 e w/a\n{}":                  header,
-		"P 99999999999999999999 1 e w/a\n{}":     header,
-		"P 2 1 é w/a\n{}":                        header,
-		"P 2 1 e:1 w/a\n{}":                      header,
-		"P 2 1  w/a\n{}":                         header,
-		"P 2 1 e w\n{}":                          header,
-		"P 2 1 e w/a/b\n{}":                      header,
-		"P 2 1 e /a\n{}":                         header,
-		"P 2 1 e w/a\r\n{}":                      header,
-		"P 2 1 e w/a":                            object,
-		"P 2 1 e w/a\n":                          object,
-		"P 2 1 e w/a\n{":                         object,
-		"P 2 1 e w/a\n[]":                        object,
-		"P 2 1 e w/a\n{} ":                       object,
-		"H ":                                     beat,
-		"H i 0 e":                                beat,
-		"H i e 1":                                beat,
-		"H i 0 e 1 2":                            beat,
-		"H i 0 e x":                              beat,
-		"H i 0  1":                               beat,
-		"H  0 e 1":                               beat,
-		"H i/j 0 e 1":                            beat,
-		"H i -1 e 1":                             beat,
-		"H i 1.5 e 1":                            beat,
-		"H i 9223372036854776 e 1":               beat,
-		"C ":                                     claimed,
-		"C 92QNvpzXqYGSz29-GEVzeA":               claimed,
-		"C 92QNvpzXqYGSz29-GEVzeA ":              claimed,
-		"C 92QNvpzXqYGSz29-GEVzeA 0":             claimed,
-		"C 92QNvpzXqYGSz29-GEVzeA -1":            claimed,
-		"C 92QNvpzXqYGSz29-GEVzeA 1e3":           claimed,
-		"C 92QNvpzXqYGSz29-GEVzeA 1 2":           claimed,
-		"C  1":                                   claimed,
-		"C 92QNvpzXqYGSz29-GEVze 1":              claimed,
-		"C 92QNvpzXqYGSz29-GEVzeAA 1":            claimed,
-		"C 92QNvpzXqYGSz29+GEVzeA 1":             claimed,
-		"C 92QNvpzXqYGSz29-GEVzeA 1\n":           claimed,
-		"hello hunter2":                          "foreign publication is not JSON from byte 1 on",
-		`"hunter2"`:                              "foreign publication is not a JSON object",
-		`[{"appId":"hunter2"}]`:                  "foreign publication is not a JSON object",
-		"null":                                   "foreign publication: workspaceId is required",
-		"{}":                                     "foreign publication: workspaceId is required",
-		`{"workspaceId":"w"}`:                    "foreign publication: appId is required",
-		`{"workspaceId":"w","appId":"hunter/2"}`: "foreign publication: appId may hold only A-Z a-z 0-9 . _ ~ -",
+		"":                                   "foreign publication is not JSON from byte 0 on",
+		"P":                                  "foreign publication is not JSON from byte 1 on",
+		"P ":                                 header,
+		"P 2 1 e\n{}":                        header,
+		"P 2 1 e w/a extra\n{}":              header,
+		"P  2 1 e w/a\n{}":                   header,
+		"P 2 2 e w/a\n{}":                    header,
+		"P 2 3 e w/a\n{}":                    header,
+		"P -2 1 e w/a\n{}":                   header,
+		"P +2 1 e w/a\n{}":                   header,
+		"P 2 -1 e w/a\n{}":                   header,
+		"P 2e1 1 e w/a\n{}":                  header,
+		"P 1.7e+15 1 e w/a\n{}":              header,
+		"P 99999999999999999999 1 e w/a\n{}": header,
+		"P 2 1 é w/a\n{}":                    header,
+		"P 2 1 e:1 w/a\n{}":                  header,
+		"P 2 1  w/a\n{}":                     header,
+		"P 2 1 e w\n{}":                      header,
+		"P 2 1 e w/a/b\n{}":                  header,
+		"P 2 1 e /a\n{}":                     header,
+		"P 2 1 e w/a\r\n{}":                  header,
+		"P 2 1 e w/a":                        object,
+		"P 2 1 e w/a\n":                      object,
+		"P 2 1 e w/a\n{":                     object,
+		"P 2 1 e w/a\n[]":                    object,
+		"P 2 1 e w/a\n{} ":                   object,
+		"B ":                                 batch,
+		"B \n":                               batch,
+		"B 0\n":                              batch,
+		"B 15\nP 2 1 e w/a\n{}":              batch,
+		"B 13\nP 2 1 e w/a\n{}":              object,
+		"B 14\nP 2 1 e w/a\n{} ":             batch,
+		"B 14 \nP 2 1 e w/a\n{}":             batch,
+		"B 14 0\nP 2 1 e w/a\n{}":            batch,
+		"B -14\nP 2 1 e w/a\n{}":             batch,
+		"B +14\nP 2 1 e w/a\n{}":             batch,
+		"B 14 14\nP 2 1 e w/a\n{}P 3 3 e w/b\n{}": header,
+		"B 14\nB 2 1 e w/a\n{}":                   batch,
+		"B 5\nH 1 1":                              batch,
+		"H ":                                      beat,
+		"H i 0 e":                                 beat,
+		"H i e 1":                                 beat,
+		"H i 0 e 1 2":                             beat,
+		"H i 0 e x":                               beat,
+		"H i 0  1":                                beat,
+		"H  0 e 1":                                beat,
+		"H i/j 0 e 1":                             beat,
+		"H i -1 e 1":                              beat,
+		"H i 1.5 e 1":                             beat,
+		"H i 9223372036854776 e 1":                beat,
+		"C ":                                      claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA":                claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA ":               claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA 0":              claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA -1":             claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA 1e3":            claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA 1 2":            claimed,
+		"C  1":                                    claimed,
+		"C 92QNvpzXqYGSz29-GEVze 1":               claimed,
+		"C 92QNvpzXqYGSz29-GEVzeAA 1":             claimed,
+		"C 92QNvpzXqYGSz29+GEVzeA 1":              claimed,
+		"C 92QNvpzXqYGSz29-GEVzeA 1\n":            claimed,
+		"hello hunter2":                           "foreign publication is not JSON from byte 1 on",
+		`"hunter2"`:                               "foreign publication is not a JSON object",
+		`[{"appId":"hunter2"}]`:                   "foreign publication is not a JSON object",
+		"null":                                    "foreign publication: workspaceId is required",
+		"{}":                                      "foreign publication: workspaceId is required",
+		`{"workspaceId":"w"}`:                     "foreign publication: appId is required",
+		`{"workspaceId":"w","appId":"hunter/2"}`:  "foreign publication: appId may hold only A-Z a-z 0-9 . _ ~ -",
 		`{"workspaceId":"` + strings.Repeat("w", 129) + `","appId":"a"}`:                             "foreign publication: workspaceId is longer than 128 characters",
 		`{"workspaceId":"w","appId":{"hunter":2}}`:                                                   "foreign publication: appId must be a JSON string",
 		`{"workspaceId":"w","appId":"a"}`:                                                            "foreign publication: payload.event is required",
@@ -129,6 +157,7 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"P 1790000000000002 1790000000000001 ab12cd34 w/a\n{\"n\":1}",
+		"B 14 14\nP 2 1 e w/a\n{}P 3 1 e w/b\n{}",
 		"H one 1500 ab12cd34 7",
 		"C 92QNvpzXqYGSz29-GEVzeA 1790000000000003", "C 92QNvpzXqYGSz29-GEVzeA 0", "C \n 18446744073709551616",
 		`{"appId":"a","workspaceId":"w","payload":{"event":"E","payload":{"id":"a"},"userId":"u"}}`,
@@ -145,6 +174,13 @@ func FuzzParse(f *testing.F) {
 		case got.claimed != event.Claimed{}:
 			if !event.CheckDigest(got.claimed.Digest) || got.claimed.Generation == 0 || got.event != nil {
 				t.Errorf("claim %+v from %q", got.claimed, text)
+			}
+			return
+		case got.batch != nil:
+			for _, e := range got.batch {
+				if e.Position.IsZero() || e.Previous >= e.Position.Sequence || e.Object() == "" {
+					t.Errorf("event %+v in a batch from %q", e, text)
+				}
 			}
 			return
 		case got.event == nil:

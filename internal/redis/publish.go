@@ -55,7 +55,7 @@ func (s *Store) Publish(ctx context.Context, publication event.Publication) (eve
 func (s *Store) publishAll(ctx context.Context, batch []*parcel[*outgoing]) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ioTimeout)
 	defer cancel()
-	keys := append(make([]string, 0, 2+2*len(batch)), s.keys.channel()...)
+	keys := append(append(make([]string, 0, 3+2*len(batch)), s.keys.channel()...), s.keys.tails())
 	args := append(make([]any, 0, 7+4*len(batch)), newEpoch(), s.channel, s.process.Load(),
 		s.history.size, s.history.bytes, s.history.ttl, s.history.rooms)
 	for _, p := range batch {

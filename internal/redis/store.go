@@ -224,5 +224,6 @@ func (s *Store) insist(ctx context.Context, args []any, once func(args []any) ([
 type keys struct{ prefix string }
 
 func (k keys) channel() []string           { return []string{k.prefix + "meta", k.prefix + "rooms"} }
+func (k keys) tails() string               { return k.prefix + "tails" }
 func (k keys) room(room event.Room) string { return k.prefix + "room:" + room.String() }
 func (k keys) id(id string) string         { return k.prefix + "id:" + id }

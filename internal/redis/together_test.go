@@ -113,16 +113,20 @@ func TestHistoryBoundsOverBatches(t *testing.T) {
 	t.Parallel()
 	const kept = 4
 	object := `{"pad":"` + strings.Repeat("x", 100) + `"}`
+	// What is told of a history beside it is made again from the history.
 	for name, change := range map[string]func(*Options){
 		"entries": func(o *Options) { o.HistorySize = kept },
 		"bytes":   func(o *Options) { o.HistoryBytes = kept*len(object) + 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, _ := openForBatches(t, change)
+			store, server := openForBatches(t, change)
 			rooms := []event.Room{{Workspace: "w", App: "a"}, {Workspace: "w", App: "b"}}
 			n := 0
-			for _, size := range []int{2, 7, 1, 12} {
+			for i, size := range []int{2, 7, 1, 12, 1} {
+				if i%2 == 0 {
+					server.Do("DEL", store.keys.tails())
+				}
 				var batch []event.Publication
 				for range size {
 					n++

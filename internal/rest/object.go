@@ -35,24 +35,29 @@ func parseObject(body []byte) ([]field, error) {
 	case !utf8.Valid(body):
 		return nil, malformed("the body is not valid UTF-8")
 	}
-	var compact bytes.Buffer
-	compact.Grow(len(body))
-	if err := json.Compact(&compact, body); err != nil {
+	text, err := compact(body)
+	if err != nil {
 		return nil, malformed("the body is not JSON: " + err.Error())
 	}
-	text := compact.Bytes()
 	if text[0] != '{' {
 		return nil, malformed("the body must be a JSON object")
-	}
-	if _, depth := extent(text); depth > maxDepth {
-		return nil, malformed(fmt.Sprintf("the body nests deeper than %d levels", maxDepth))
 	}
 	return fieldsOf(text)
 }
 
+// compact is JSON without white space between its values.
+func compact(text []byte) ([]byte, error) {
+	if bones, spaced := skeleton(text); !spaced && json.Valid(bones) {
+		return text, nil
+	}
+	var all bytes.Buffer
+	err := json.Compact(&all, text)
+	return all.Bytes(), err
+}
+
 // fieldsOf splits a valid and compact JSON object.
 func fieldsOf(text []byte) ([]field, error) {
-	var fields []field
+	fields := make([]field, 0, 4)
 	var seen map[string]bool // of many fields: few are compared one by one
 	for rest := text[1:]; rest[0] != '}'; {
 		if rest[0] == ',' {
@@ -62,7 +67,10 @@ func fieldsOf(text []byte) ([]field, error) {
 		next := field{key: rest[:end:end]}
 		next.name, _ = stringOf(next.key)
 		rest = rest[end+len(":"):]
-		end, _ = extent(rest)
+		end, depth := extent(rest)
+		if depth >= maxDepth { // with the object itself
+			return nil, malformed(fmt.Sprintf("the body nests deeper than %d levels", maxDepth))
+		}
 		next.value = rest[:end:end]
 		rest = rest[end:]
 		if len(fields) == fewFields {

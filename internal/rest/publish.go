@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
@@ -19,29 +21,44 @@ type delivery struct {
 // object is the delivered JSON object. The position is missing: it is given by the
 // store, and each instance adds it while encoding.
 func (d delivery) object() string {
-	size := len(d.event) + len(d.payload) + len(d.userID) + len(d.room.Workspace) + len(d.room.App)
-	text := make([]byte, 0, size+64)
-	text = append(append(text, `{"event":`...), d.event...)
+	var text strings.Builder
+	text.Grow(len(d.event) + len(d.payload) + len(d.userID) + len(d.room.Workspace) + len(d.room.App) + 72)
+	text.WriteString(`{"event":`)
+	text.Write(d.event)
 	// Ids need no escaping, their characters are unreserved.
-	text = append(append(text, `,"workspaceId":"`...), d.room.Workspace...)
-	text = append(append(text, `","appId":"`...), d.room.App...)
-	text = append(append(text, `","payload":`...), d.payload...)
+	text.WriteString(`,"workspaceId":"`)
+	text.WriteString(d.room.Workspace)
+	text.WriteString(`","appId":"`)
+	text.WriteString(d.room.App)
+	text.WriteString(`","payload":`)
+	text.Write(d.payload)
 	if d.userID != nil {
-		text = append(append(text, `,"userId":`...), d.userID...)
+		text.WriteString(`,"userId":`)
+		text.Write(d.userID)
 	}
-	return string(append(text, '}'))
+	text.WriteByte('}')
+	return text.String()
 }
 
-// published is a publication with the id it was made under.
+// published is a publication with the id it was made under. Neither needs escaping: an id is
+// of rand.Text's alphabet, an epoch of letters and digits.
 type published struct {
-	ID       string `json:"id"`
-	Position string `json:"position"`
+	id       string
+	position event.Position
+}
+
+func (p published) write(w http.ResponseWriter) {
+	text := make([]byte, 0, 128)
+	text = append(append(text, `{"id":"`...), p.id...)
+	text = append(append(text, `","position":"`...), p.position.Epoch...)
+	text = strconv.AppendUint(append(text, ':'), p.position.Sequence, 10)
+	writeBody(w, http.StatusCreated, append(text, "\"}\n"...))
 }
 
 // publish sends the delivery to the room's members on all instances, once for all requests
-// under one key.
+// under one key. A caller that leaves does not take back what it has sent.
 func (s *server) publish(w http.ResponseWriter, r *http.Request, once idempotency, d delivery) (published, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), s.PublishTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.PublishTimeout)
 	defer cancel()
 	publication := once.publication(d)
 	receipt, err := s.Hub.Publish(ctx, publication)
@@ -51,7 +68,7 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request, once idempotenc
 		return published{}, err
 	}
 	once.mark(w.Header(), receipt)
-	return published{ID: publication.ID, Position: receipt.Position.String()}, nil
+	return published{id: publication.ID, position: receipt.Position}, nil
 }
 
 func outcome(receipt event.Receipt, err error) string {

@@ -152,8 +152,16 @@ func (s *server) handler(routes []route) http.Handler {
 	// and no %2F that becomes a slash before the ids are told apart.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	for _, route := range routes {
-		router.Handle(route.path, s.serve(route))
+		router.MatcherFunc(template(route.path)).Handler(s.serve(route))
 	}
-	router.NotFoundHandler = s.serve(route{label: "unmatched", surface: problem{}})
-	return router
+	unmatched := s.serve(route{label: "unmatched", surface: problem{}})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Left to itself the router copies the request, twice, to say in its context what
+		// the path values say.
+		var match mux.RouteMatch
+		if !router.Match(r, &match) {
+			match.Handler = unmatched
+		}
+		match.Handler.ServeHTTP(w, r)
+	})
 }

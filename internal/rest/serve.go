@@ -22,8 +22,7 @@ func (s *server) serve(route route) http.Handler {
 		answer := &answer{ResponseWriter: w}
 		header := answer.Header()
 		header.Set(requestIDHeader, requestID(r))
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Cache-Control", "no-store")
+		header["X-Content-Type-Options"], header["Cache-Control"] = noSniff, noStore
 		defer func() {
 			s.Metrics.Served(route.label, r.Method, answer.code(), time.Since(start))
 		}()

@@ -82,10 +82,23 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	if err := encoder.Encode(value); err != nil {
 		panic(fmt.Errorf("encoding an answer: %w", err)) // only our own types come here
 	}
-	if w.Header().Get("Content-Type") == "" {
-		w.Header().Set("Content-Type", "application/json")
+	writeBody(w, status, body.Bytes())
+}
+
+// writeBody writes JSON.
+func writeBody(w http.ResponseWriter, status int, body []byte) {
+	header := w.Header()
+	if header.Get("Content-Type") == "" {
+		header["Content-Type"] = contentType
 	}
 	w.WriteHeader(status)
 	// The caller may have left; there is nobody to tell.
-	_, _ = w.Write(body.Bytes())
+	_, _ = w.Write(body)
 }
+
+// Header values that every answer has. Nobody writes to them: http.Header.Add copies.
+var (
+	contentType = []string{"application/json"}
+	noSniff     = []string{"nosniff"}
+	noStore     = []string{"no-store"}
+)

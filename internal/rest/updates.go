@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/gorilla/mux"
-
 	"github.com/roomcast/roomcast/internal/event"
 )
 
@@ -22,7 +20,7 @@ type update struct {
 
 // createUpdate serves POST …/updates: any event for the members of the app's room.
 func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
-	room, err := roomOfPath(mux.Vars(r))
+	room, err := roomOfPath(r.PathValue("workspaceId"), r.PathValue("appId"))
 	if err != nil {
 		return err
 	}
@@ -47,26 +45,27 @@ func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusCreated, created)
+	created.write(w)
 	return nil
 }
 
 // roomOfPath takes ids as they stand in the URL; percent-encoding is undone once.
-func roomOfPath(vars map[string]string) (event.Room, error) {
-	workspace, err := url.PathUnescape(vars["workspaceId"])
-	if err != nil {
-		workspace = vars["workspaceId"] // its % is refused below
-	}
-	app, err := url.PathUnescape(vars["appId"])
-	if err != nil {
-		app = vars["appId"]
-	}
-	room, err := event.NewRoom(workspace, app)
+func roomOfPath(workspace, app string) (event.Room, error) {
+	room, err := event.NewRoom(unescaped(workspace), unescaped(app))
 	var id *event.InvalidID
 	if errors.As(err, &id) {
 		return event.Room{}, invalid(fault{Parameter: id.Field, Detail: id.Error()})
 	}
 	return room, err
+}
+
+// unescaped is an id without percent-encoding. A % that encodes nothing stays, and is refused
+// as a character that no id has.
+func unescaped(id string) string {
+	if plain, err := url.PathUnescape(id); err == nil {
+		return plain
+	}
+	return id
 }
 
 // decodeUpdate is strict, unlike the older route: a misspelt field is an error and not

@@ -55,7 +55,7 @@ func isSubscription(reply []byte) bool {
 }
 
 // isPublication reports whether a reply is a message on the channel that begins as Roomcast's
-// publications do, not a heartbeat or word of a claim.
+// publications do, one or several, not a heartbeat or word of a claim.
 func isPublication(reply []byte) bool {
 	channel, ours := bytes.CutPrefix(reply, []byte("*3\r\n$7\r\nmessage\r\n"))
 	if !ours {
@@ -66,5 +66,5 @@ func isPublication(reply []byte) bool {
 		return false
 	}
 	_, payload, found := bytes.Cut(channel[length:], []byte("\r\n"))
-	return found && bytes.HasPrefix(payload, []byte("P "))
+	return found && (bytes.HasPrefix(payload, []byte("P ")) || bytes.HasPrefix(payload, []byte("B ")))
 }

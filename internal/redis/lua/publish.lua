@@ -4,7 +4,12 @@
 -- hear nothing.
 --
 -- KEYS[1]  meta   KEYS[2]  room index
--- KEYS[3]  and on, for each publication: history of its room, its id
+-- KEYS[3]  tails, a hash: room -> '<bytes> <from> <since>'
+--            bytes   of objects published to its history, ever
+--            from    how many of them before its oldest entry, or an older one
+--            since   Redis time in milliseconds of that entry
+--          All of this is in the history too, but reading it there costs more than all the rest.
+-- KEYS[4]  and on, for each publication: history of its room, its id
 -- ARGV[1]  epoch to use if a new one begins   ARGV[2]  channel
 -- ARGV[3]  run_id of the process that is to count
 -- ARGV[4]  history: entries   ARGV[5]  bytes   ARGV[6]  milliseconds
@@ -19,7 +24,7 @@ local size, bytes, ttl = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local all, ids = {}, {}
 for at = 8, #ARGV, 4 do
-  local key = 3 + (at - 8) / 2
+  local key = 4 + (at - 8) / 2
   table.insert(ids, KEYS[key + 1])
   table.insert(all, {
     history = KEYS[key], id = KEYS[key + 1],
@@ -68,68 +73,104 @@ redis.call('HSET', KEYS[1], 'seq', decimal(top.seq + #fresh), 'floor', floor)
 
 local now = milliseconds()
 local time = decimal(now)
-local published = {} -- bytes ever, by history
+
+-- An index that is gone no longer bounds the tails.
+if top.forgotten then redis.call('DEL', KEYS[3]) end
+local tails = {}
+for i, text in ipairs(redis.call('HMGET', KEYS[3], unpack(rooms))) do
+  if text then
+    local total, from, since = string.match(text, '^(%d+) (%d+) (%d+)$')
+    tails[rooms[i]] = {total = tonumber(total), from = tonumber(from), since = tonumber(since)}
+  end
+end
+
+-- tail reads what is not known of a history, or no longer, in itself. Beside it is what Redis
+-- refuses that with.
+local function tail(history)
+  local newest = redis.pcall('XREVRANGE', history, '+', '-', 'COUNT', 1)
+  if newest.err then return nil, newest.err end
+  if not newest[1] then return {total = 0, from = 0, since = now} end
+  newest = entry(newest[1])
+  local oldest = entry(redis.call('XRANGE', history, '-', '+', 'COUNT', 1)[1])
+  return {total = newest.before + #newest.object, from = oldest.before, since = oldest.time}
+end
 
 -- append returns what Redis refuses it with.
 local function append(publication)
-  local before = published[publication.history]
-  if not before then
-    local newest = redis.pcall('XREVRANGE', publication.history, '+', '-', 'COUNT', 1)
-    if newest.err then return newest.err end
-    newest = newest[1] and entry(newest[1])
-    before = newest and newest.before + #newest.object or 0
+  local known, refusal = tails[publication.room], nil
+  if not known then
+    known, refusal = tail(publication.history)
+    if refusal then return refusal end
   end
   local added = redis.pcall('XADD', publication.history, 'MAXLEN', '=', size, publication.seq,
-    'p', publication.previous, 'b', decimal(before), 't', time, 'o', publication.object)
+    'p', publication.previous, 'b', decimal(known.total), 't', time, 'o', publication.object)
   if type(added) == 'table' then return added.err end
-  published[publication.history] = before + #publication.object
+  known.total, known.history, known.last = known.total + #publication.object, publication.history, publication.seq
+  tails[publication.room] = known
 end
 
 -- trim keeps a history within its bytes and its age. Every entry is trimmed once, so the walk
 -- costs no more than what was published; the bound of 1000 entries is for large histories
 -- that age all at once. The newest entry always stays.
-local function trim(history, total)
-  local trimmed, keep, kept = 0, nil, nil
-  walk(history, '-', function(old)
-    keep, kept = old.seq, old.before + #old.object
-    local fits = total - old.before <= bytes and now - old.time <= ttl
-    if fits or kept == total or trimmed == 1000 then return true end
+local function trim(known)
+  local function fits() return known.total - known.from <= bytes and now - known.since <= ttl end
+  if fits() then return end
+  local trimmed, keep = 0, nil
+  walk(known.history, '-', function(old)
+    keep, known.from, known.since = old.seq, old.before, old.time
+    if fits() or old.seq == known.last or trimmed == 1000 then return true end
     trimmed = trimmed + 1
   end)
   if trimmed > 0 then
-    redis.call('XTRIM', history, 'MINID', '=', keep)
+    redis.call('XTRIM', known.history, 'MINID', '=', keep)
   end
-  redis.call('PEXPIRE', history, ttl)
 end
 
-local index = {}
 for i, publication in ipairs(fresh) do
   publication.seq = decimal(top.seq + i)
   publication.previous = last[publication.room]
   publication.fault = append(publication)
-  if not publication.fault then
-    last[publication.room] = publication.seq
-    table.insert(index, publication.seq)
-    table.insert(index, publication.room)
+  if not publication.fault then last[publication.room] = publication.seq end
+end
+
+local index, fields = {}, {}
+for room, known in pairs(tails) do
+  if known.last then
+    trim(known)
+    redis.call('PEXPIRE', known.history, ttl)
+    table.insert(index, known.last)
+    table.insert(index, room)
+    table.insert(fields, room)
+    table.insert(fields, string.format('%.0f %.0f %.0f', known.total, known.from, known.since))
   end
 end
-for history, total in pairs(published) do trim(history, total) end
-
-if #index > 0 then redis.call('ZADD', KEYS[2], unpack(index)) end
+if #index > 0 then
+  redis.call('ZADD', KEYS[2], unpack(index))
+  redis.call('HSET', KEYS[3], unpack(fields))
+end
 local excess = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[7])
 if excess > 0 then
   local forgotten = redis.call('ZPOPMIN', KEYS[2], math.min(excess, 100))
   redis.call('HSET', KEYS[1], 'floor', decimal(tonumber(forgotten[#forgotten])))
+  for i = 1, #forgotten, 2 do redis.call('HDEL', KEYS[3], forgotten[i]) end
 end
 
 -- Last but the publish, so that no failing step is answered as success later.
+local messages, lengths = {}, {}
 for _, publication in ipairs(fresh) do
   if not publication.fault then
-    local position = top.epoch .. ' ' .. publication.seq
-    redis.call('SET', publication.id, position .. ' ' .. publication.fingerprint, 'PX', publication.remember)
-    redis.call('PUBLISH', channel, 'P ' .. publication.seq .. ' ' .. publication.previous .. ' ' .. top.epoch ..
-      ' ' .. publication.room .. '\n' .. publication.object)
+    redis.call('SET', publication.id, top.epoch .. ' ' .. publication.seq .. ' ' .. publication.fingerprint,
+      'PX', publication.remember)
+    local message = 'P ' .. publication.seq .. ' ' .. publication.previous .. ' ' .. top.epoch ..
+      ' ' .. publication.room .. '\n' .. publication.object
+    table.insert(messages, message)
+    table.insert(lengths, #message)
   end
+end
+if #messages == 1 then
+  redis.call('PUBLISH', channel, messages[1])
+elseif #messages > 1 then
+  redis.call('PUBLISH', channel, 'B ' .. table.concat(lengths, ' ') .. '\n' .. table.concat(messages))
 end
 
 for i, publication in ipairs(all) do

@@ -50,7 +50,7 @@ local function stand(fresh)
   }
   -- An index that vanished (eviction) has forgotten every room that ever published.
   if top.seq ~= top.base and redis.call('EXISTS', KEYS[2]) == 0 then
-    top.floor = top.seq
+    top.floor, top.forgotten = top.seq, true
   end
   return top
 end
