@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -38,14 +39,19 @@ type parcel[T any] struct {
 	cargo T
 	bytes int // about
 
-	// word is said to whoever waits for the parcel: a batch to make a trip with, or nil when
-	// it was carried.
-	word  chan []*parcel[T]
-	leads bool // was given a batch; guarded by the courier's mutex
+	word  chan word // said once to whoever waits for the parcel
+	leads bool      // was told to go; guarded by the courier's mutex
 }
 
+type word string
+
+const (
+	goNow   word = "go"      // make a trip, with all that waits
+	carried word = "carried" // it was on somebody's
+)
+
 func newParcel[T any](cargo T, bytes int) *parcel[T] {
-	return &parcel[T]{cargo: cargo, bytes: bytes, word: make(chan []*parcel[T], 1)}
+	return &parcel[T]{cargo: cargo, bytes: bytes, word: make(chan word, 1)}
 }
 
 // take has cargo carried once: never when ctx has ended already, perhaps when it ends before
@@ -57,17 +63,18 @@ func (c *courier[T]) take(ctx context.Context, cargo T, bytes int) error {
 	}
 	p := newParcel(cargo, bytes)
 	c.queue(p)
-	var batch []*parcel[T]
+	var said word
 	select {
-	case batch = <-p.word:
+	case said = <-p.word:
 	case <-ctx.Done():
 		if !c.withdraw(p) {
 			return ctx.Err()
 		}
-		batch = <-p.word
+		said = <-p.word
 	}
-	if batch != nil {
-		c.travel(ctx, batch)
+	if said == goNow {
+		runtime.Gosched() // who is about to come with something may come along
+		c.travel(ctx, p)
 	}
 	return nil
 }
@@ -87,47 +94,61 @@ func (c *courier[T]) queue(p *parcel[T]) {
 func (c *courier[T]) full() bool { return len(c.waiting) >= maxParcels }
 
 // withdraw forgets a parcel that nobody waits for, unless it is under way. It reports whether
-// its owner has been given a batch, in which there are others', and has to go.
+// its owner was told to go, with others' parcels, and has to.
 func (c *courier[T]) withdraw(p *parcel[T]) (leads bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if i := slices.Index(c.waiting, p); i >= 0 {
+	if i := slices.Index(c.waiting, p); i >= 0 && !p.leads {
 		c.waiting = slices.Delete(c.waiting, i, i+1)
 	}
 	return p.leads
 }
 
-// passOn gives a trip to the first that waits, with what goes on it, so that no other trip
-// can take that. When there is nothing to take, the trip is to be had. The mutex must be held.
+// passOn gives a trip to the first that waits. When there is nothing to take, the trip is to
+// be had. The mutex must be held.
 func (c *courier[T]) passOn() {
-	if len(c.waiting) == 0 || c.trips > 1 && !c.full() {
+	first := slices.IndexFunc(c.waiting, func(p *parcel[T]) bool { return !p.leads })
+	if first < 0 || c.trips > 1 && !c.full() {
 		c.trips--
 		return
 	}
-	batch := c.load()
-	batch[0].leads = true
-	batch[0].word <- batch
+	c.waiting[first].leads = true
+	c.waiting[first].word <- goNow
 }
 
-// travel takes a batch, whose first parcel is the caller's.
-func (c *courier[T]) travel(ctx context.Context, batch []*parcel[T]) {
+// travel makes a trip with the leader's own parcel and what waits.
+func (c *courier[T]) travel(ctx context.Context, own *parcel[T]) {
+	c.mu.Lock()
+	batch := c.load(own)
+	c.mu.Unlock()
 	c.carry(ctx, batch)
 	c.mu.Lock()
 	c.passOn()
 	c.mu.Unlock()
 	for _, p := range batch[1:] {
-		p.word <- nil
+		p.word <- carried
 	}
 }
 
-// load takes what goes on the next trip. The mutex must be held.
-func (c *courier[T]) load() []*parcel[T] {
-	n, bytes := 1, c.waiting[0].bytes
-	for n < min(len(c.waiting), maxParcels) && bytes+c.waiting[n].bytes <= maxTripBytes {
-		bytes += c.waiting[n].bytes
-		n++
+// load takes what goes on the leader's trip: its own parcel, and of the others those that no
+// other leader comes for. The mutex must be held.
+func (c *courier[T]) load(own *parcel[T]) []*parcel[T] {
+	batch, bytes := make([]*parcel[T], 1, min(len(c.waiting), maxParcels)), own.bytes
+	batch[0] = own
+	var left []*parcel[T]
+	full := false
+	for _, p := range c.waiting {
+		if p == own {
+			continue
+		}
+		full = full || len(batch) == maxParcels || bytes+p.bytes > maxTripBytes
+		if p.leads || full {
+			left = append(left, p)
+			continue
+		}
+		batch = append(batch, p)
+		bytes += p.bytes
 	}
-	batch := slices.Clone(c.waiting[:n])
-	c.waiting = slices.Delete(c.waiting, 0, n)
+	c.waiting = left
 	return batch
 }
