@@ -32,7 +32,7 @@ func (s *server) updateApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.publish(w, r, once, update.delivery()); err != nil {
+	if _, err := s.publish(w, once, update.delivery()); err != nil {
 		return err
 	}
 	writeEnvelope(w, struct {

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -57,11 +56,9 @@ func (p published) write(w http.ResponseWriter) {
 
 // publish sends the delivery to the room's members on all instances, once for all requests
 // under one key. A caller that leaves does not take back what it has sent.
-func (s *server) publish(w http.ResponseWriter, r *http.Request, once idempotency, d delivery) (published, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.PublishTimeout)
-	defer cancel()
+func (s *server) publish(w http.ResponseWriter, once idempotency, d delivery) (published, error) {
 	publication := once.publication(d)
-	receipt, err := s.Hub.Publish(ctx, publication)
+	receipt, err := s.Hub.Publish(s.deadlines.begin(), publication)
 	err = once.explain(err)
 	s.Metrics.Published(outcome(receipt, err))
 	if err != nil {

@@ -83,25 +83,33 @@ func (o Options) withDefaults() Options {
 
 // New serves everything: the API and the pages, and the operators' routes beside them.
 func New(options Options) http.Handler {
-	s := &server{Options: options.withDefaults()}
+	s := newServer(options)
 	return s.handler(slices.Concat(s.api(), s.pages(), s.operations()))
 }
 
 // NewAPI serves the API and the pages alone, for when the operators' routes have an address of their
 // own.
 func NewAPI(options Options) http.Handler {
-	s := &server{Options: options.withDefaults()}
+	s := newServer(options)
 	return s.handler(append(s.api(), s.pages()...))
 }
 
 // NewAdmin serves the operators' routes alone, for an address of their own.
 func NewAdmin(options Options) http.Handler {
-	s := &server{Options: options.withDefaults()}
+	s := newServer(options)
 	return s.handler(s.operations())
 }
 
 type server struct {
 	Options
+
+	deadlines deadlines
+	ids       requestIDs
+}
+
+func newServer(options Options) *server {
+	options = options.withDefaults()
+	return &server{Options: options, deadlines: deadlines{bound: options.PublishTimeout}, ids: newRequestIDs()}
 }
 
 // api is what backends call.

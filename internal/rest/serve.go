@@ -1,17 +1,11 @@
 package rest
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
 	"time"
-)
-
-const (
-	requestIDHeader = "X-Request-Id"
-	maxRequestID    = 128
 )
 
 // serve wraps a route in what all of them share: request id, headers, metrics, recovery
@@ -21,7 +15,7 @@ func (s *server) serve(route route) http.Handler {
 		start := time.Now()
 		answer := &answer{ResponseWriter: w}
 		header := answer.Header()
-		header.Set(requestIDHeader, requestID(r))
+		header.Set(requestIDHeader, s.ids.of(r))
 		header["X-Content-Type-Options"], header["Cache-Control"] = noSniff, noStore
 		defer func() {
 			s.Metrics.Served(route.label, r.Method, answer.code(), time.Since(start))
@@ -69,29 +63,6 @@ func (s *server) fail(answer *answer, r *http.Request, route route, err error) {
 		answer.Header().Set("Retry-After", retryAfter)
 	}
 	route.surface.fail(answer, failure, id)
-}
-
-// requestID is the caller's if it can stand in a log and a URI as it is, else a new one.
-func requestID(r *http.Request) string {
-	id := r.Header.Get(requestIDHeader)
-	if id == "" || len(id) > maxRequestID {
-		return rand.Text()
-	}
-	for i := range len(id) {
-		if !unreserved(id[i]) {
-			return rand.Text()
-		}
-	}
-	return id
-}
-
-// unreserved is RFC 3986, section 2.3.
-func unreserved(c byte) bool {
-	switch {
-	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		return true
-	}
-	return c == '.' || c == '_' || c == '~' || c == '-'
 }
 
 // answer remembers which status went out.

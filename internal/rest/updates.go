@@ -39,7 +39,7 @@ func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	created, err := s.publish(w, r, once, delivery{
+	created, err := s.publish(w, once, delivery{
 		room: room, event: update.event, payload: update.data, userID: update.userID,
 	})
 	if err != nil {
