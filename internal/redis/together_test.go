@@ -54,6 +54,9 @@ func TestWhatComesTogetherStandsAlone(t *testing.T) {
 	store, server := openForBatches(t, func(*Options) {})
 	a, b, spoilt := event.Room{Workspace: "w", App: "a"}, event.Room{Workspace: "w", App: "b"}, event.Room{Workspace: "w", App: "spoilt"}
 	server.Do("SET", store.keys.room(spoilt), "somebody else's")
+	server.Do("SET", store.keys.id("spoilt"), "somebody else's")
+	server.Do("HSET", store.keys.tails(), b.String(), "somebody else's")
+	server.Do("XADD", store.keys.room(b), "1", "somebody", "else's")
 
 	told := together(t, store,
 		event.Publication{ID: "1", Room: a, Object: `{"n":1}`, Fingerprint: "f"},
@@ -63,6 +66,7 @@ func TestWhatComesTogetherStandsAlone(t *testing.T) {
 		event.Publication{ID: "2", Room: spoilt, Object: `{}`},
 		event.Publication{ID: "3", Room: b, Object: `{"n":2}`},
 		event.Publication{ID: "4", Room: a, Object: `{"n":3}`},
+		event.Publication{ID: "spoilt", Room: a, Object: `{}`},
 	)
 	first, err := parseReceipt(told[0])
 	if err != nil {
@@ -77,6 +81,7 @@ func TestWhatComesTogetherStandsAlone(t *testing.T) {
 		"WRONGTYPE",
 		fmt.Sprintf("new %s %d", epoch, base+2),
 		fmt.Sprintf("new %s %d", epoch, base+3),
+		"ERR the memory of its id is not sound",
 	}
 	for i := range want {
 		if told[i] != want[i] && (want[i] != "WRONGTYPE" || !strings.HasPrefix(told[i], want[i])) {
@@ -89,6 +94,9 @@ func TestWhatComesTogetherStandsAlone(t *testing.T) {
 	}
 	if events := found.Events; events[1].Previous != base || events[1].Object() != `{"n":3}` {
 		t.Errorf("the second event follows %d and is %s", events[1].Previous, events[1].Object())
+	}
+	if entries := server.Do("XLEN", store.keys.room(b)); entries != int64(1) {
+		t.Errorf("%d entries are in the history that somebody else wrote to, want the one publication", entries)
 	}
 	if top, err := store.Top(t.Context()); err != nil || top.Sequence != base+3 {
 		t.Errorf("the top is %+v, %v, want sequence %d", top, err, base+3)

@@ -42,7 +42,7 @@ local known = redis.call('MGET', unpack(ids))
 for i, publication in ipairs(all) do
   if known[i] then
     local epoch, seq, fingerprint = string.match(known[i], '^(%S+) (%d+) (.*)$')
-    answers[i] = again(publication, fingerprint, epoch, seq)
+    answers[i] = epoch and again(publication, fingerprint, epoch, seq) or 'failed ERR the memory of its id is not sound'
   elseif not first[publication.id] then -- or else it has come twice at a time
     first[publication.id] = publication
     table.insert(fresh, publication)
@@ -80,33 +80,31 @@ local tails = {}
 for i, text in ipairs(redis.call('HMGET', KEYS[3], unpack(rooms))) do
   if text then
     local total, from, since = string.match(text, '^(%d+) (%d+) (%d+)$')
-    tails[rooms[i]] = {total = tonumber(total), from = tonumber(from), since = tonumber(since)}
+    if total then
+      tails[rooms[i]] = {total = tonumber(total), from = tonumber(from), since = tonumber(since)}
+    end
   end
 end
 
--- tail reads what is not known of a history, or no longer, in itself. Beside it is what Redis
--- refuses that with.
+-- tail reads what is not known of a history, or no longer, in itself. What somebody else has
+-- written there counts as of no size, and as old.
 local function tail(history)
-  local newest = redis.pcall('XREVRANGE', history, '+', '-', 'COUNT', 1)
-  if newest.err then return nil, newest.err end
-  if not newest[1] then return {total = 0, from = 0, since = now} end
-  newest = entry(newest[1])
+  local newest = redis.call('XREVRANGE', history, '+', '-', 'COUNT', 1)[1]
+  if not newest then return {total = 0, from = 0, since = now} end
+  newest = entry(newest)
   local oldest = entry(redis.call('XRANGE', history, '-', '+', 'COUNT', 1)[1])
-  return {total = newest.before + #newest.object, from = oldest.before, since = oldest.time}
+  return {
+    total = newest.before and newest.before + #newest.object or 0,
+    from = oldest.before or 0, since = oldest.time or 0,
+  }
 end
 
--- append returns what Redis refuses it with.
 local function append(publication)
-  local known, refusal = tails[publication.room], nil
-  if not known then
-    known, refusal = tail(publication.history)
-    if refusal then return refusal end
-  end
-  local added = redis.pcall('XADD', publication.history, 'MAXLEN', '=', size, publication.seq,
+  local known = tails[publication.room] or tail(publication.history)
+  redis.call('XADD', publication.history, 'MAXLEN', '=', size, publication.seq,
     'p', publication.previous, 'b', decimal(known.total), 't', time, 'o', publication.object)
-  if type(added) == 'table' then return added.err end
   known.total, known.history, known.last = known.total + #publication.object, publication.history, publication.seq
-  tails[publication.room] = known
+  tails[publication.room], last[publication.room] = known, publication.seq
 end
 
 -- trim keeps a history within its bytes and its age. Every entry is trimmed once, so the walk
@@ -117,7 +115,7 @@ local function trim(known)
   if fits() then return end
   local trimmed, keep = 0, nil
   walk(known.history, '-', function(old)
-    keep, known.from, known.since = old.seq, old.before, old.time
+    keep, known.from, known.since = old.seq, old.before or 0, old.time or 0
     if fits() or old.seq == known.last or trimmed == 1000 then return true end
     trimmed = trimmed + 1
   end)
@@ -129,8 +127,10 @@ end
 for i, publication in ipairs(fresh) do
   publication.seq = decimal(top.seq + i)
   publication.previous = last[publication.room]
-  publication.fault = append(publication)
-  if not publication.fault then last[publication.room] = publication.seq end
+  local done, refusal = pcall(append, publication)
+  if not done then
+    publication.fault = type(refusal) == 'table' and refusal.err or refusal -- before Redis 7 a string
+  end
 end
 
 local index, fields = {}, {}
