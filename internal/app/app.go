@@ -86,7 +86,7 @@ func New(options Options) *Instance {
 	}
 	i := &Instance{
 		options: options,
-		coming:  arrivals{open: make(map[net.Conn]time.Time)},
+		coming:  arrivals{all: make(map[net.Conn]*arrival)},
 		failed:  make(chan error, 2),
 	}
 	cfg := &options.Config

@@ -17,8 +17,15 @@ const arrivalTime = 2 * time.Second
 // when it is told to wait for them it drops, unanswered, every request it has not yet read.
 type arrivals struct {
 	mu   sync.Mutex
-	open map[net.Conn]time.Time // when it was accepted, zero once its request was read
-	none chan struct{}          // closed when open is empty, nil unless somebody waits
+	all  map[net.Conn]*arrival
+	open int           // of all, those on which a request is coming or under way
+	none chan struct{} // closed when none is open, nil unless somebody waits
+}
+
+// arrival is one of them, from its beginning to its end or until it is a websocket.
+type arrival struct {
+	open     bool
+	accepted time.Time // zero once its first request was read
 }
 
 // observe is the server's ConnState hook.
@@ -27,11 +34,32 @@ func (a *arrivals) observe(conn net.Conn, state http.ConnState) {
 	defer a.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		a.open[conn] = time.Now()
+		a.all[conn] = &arrival{open: true, accepted: time.Now()}
+		a.open++
 	case http.StateActive:
-		a.open[conn] = time.Time{}
-	case http.StateIdle, http.StateHijacked, http.StateClosed:
-		delete(a.open, conn)
+		if one := a.all[conn]; one != nil {
+			one.accepted = time.Time{}
+			a.reopen(one)
+		}
+	case http.StateIdle:
+		a.shut(a.all[conn])
+	case http.StateHijacked, http.StateClosed:
+		a.shut(a.all[conn])
+		delete(a.all, conn)
+	}
+}
+
+func (a *arrivals) reopen(one *arrival) {
+	if !one.open {
+		one.open = true
+		a.open++
+	}
+}
+
+func (a *arrivals) shut(one *arrival) {
+	if one != nil && one.open {
+		one.open = false
+		a.open--
 		a.tell()
 	}
 }
@@ -51,9 +79,9 @@ func (a *arrivals) await(ctx context.Context) {
 func (a *arrivals) watch() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for conn, accepted := range a.open {
-		if !accepted.IsZero() && time.Since(accepted) > arrivalTime {
-			delete(a.open, conn)
+	for _, one := range a.all {
+		if !one.accepted.IsZero() && time.Since(one.accepted) > arrivalTime {
+			a.shut(one)
 		}
 	}
 	none := make(chan struct{})
@@ -63,7 +91,7 @@ func (a *arrivals) watch() <-chan struct{} {
 }
 
 func (a *arrivals) tell() {
-	if len(a.open) == 0 && a.none != nil {
+	if a.open == 0 && a.none != nil {
 		close(a.none)
 		a.none = nil
 	}

@@ -23,7 +23,7 @@ func TestArrivals(t *testing.T) {
 		"none":                      {},
 		"a handshake":               {[]change{{0, http.StateNew}, {soon, http.StateActive}, {soon, http.StateHijacked}}, 0, 2 * soon},
 		"a request, then kept":      {[]change{{0, http.StateNew}, {soon, http.StateActive}, {soon, http.StateIdle}}, 0, 2 * soon},
-		"another on a kept one":     {[]change{{0, http.StateIdle}, {soon, http.StateActive}, {soon, http.StateClosed}}, soon, soon},
+		"another on a kept one":     {[]change{{0, http.StateNew}, {0, http.StateActive}, {0, http.StateIdle}, {soon, http.StateActive}, {soon, http.StateClosed}}, soon, soon},
 		"gone without a request":    {[]change{{0, http.StateNew}, {soon, http.StateClosed}}, 0, soon},
 		"kept":                      {[]change{{0, http.StateNew}, {0, http.StateActive}, {0, http.StateIdle}}, soon, 0},
 		"silent":                    {[]change{{0, http.StateNew}}, soon, arrivalTime},
@@ -32,7 +32,7 @@ func TestArrivals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				coming := arrivals{open: make(map[net.Conn]time.Time)}
+				coming := arrivals{all: make(map[net.Conn]*arrival)}
 				conn, other := net.Pipe()
 				defer conn.Close()
 				defer other.Close()

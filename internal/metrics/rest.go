@@ -53,20 +53,19 @@ func newREST(register promauto.Factory) rest {
 }
 
 func (r *rest) serve(route, method string, status int, d time.Duration) {
-	series := r.of(request{r.routes.admit(route), knownMethod(method), status})
+	r.mu.RLock()
+	series := r.series[request{route, method, status}]
+	r.mu.RUnlock()
+	if series == nil {
+		series = r.of(request{r.routes.admit(route), knownMethod(method), status})
+	}
 	series.requests.Inc()
 	series.duration.Observe(d.Seconds())
 }
 
-// of finds the series of a request. All of its parts are of bounded vocabularies.
+// of makes, or finds, the series of a request whose parts are all of bounded vocabularies.
 func (r *rest) of(key request) *answered {
-	r.mu.RLock()
-	series := r.series[key]
-	r.mu.RUnlock()
-	if series != nil {
-		return series
-	}
-	series = &answered{
+	series := &answered{
 		requests: r.requests.WithLabelValues(key.route, key.method, strconv.Itoa(key.status)),
 		duration: r.duration.WithLabelValues(key.route, key.method),
 	}

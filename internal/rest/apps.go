@@ -24,23 +24,21 @@ func (s *server) updateApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := s.readBody(w, r)
-	if err != nil {
-		return err
-	}
-	update, err := decodeAppUpdate(body)
-	if err != nil {
-		return err
-	}
-	if _, err := s.publish(w, once, update.delivery()); err != nil {
-		return err
-	}
-	writeEnvelope(w, struct {
-		DisplayName json.RawMessage `json:"displayName"`
-		WorkspaceID string          `json:"workspaceId"`
-		AppID       string          `json:"appId"`
-	}{update.displayName, update.room.Workspace, update.room.App})
-	return nil
+	return s.withBody(w, r, func(body []byte) error {
+		update, err := decodeAppUpdate(body)
+		if err != nil {
+			return err
+		}
+		if _, err := s.publish(w, once, update.delivery()); err != nil {
+			return err
+		}
+		writeEnvelope(w, struct {
+			DisplayName json.RawMessage `json:"displayName"`
+			WorkspaceID string          `json:"workspaceId"`
+			AppID       string          `json:"appId"`
+		}{update.displayName, update.room.Workspace, update.room.App})
+		return nil
+	})
 }
 
 // decodeAppUpdate reports all faults together.

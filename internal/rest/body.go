@@ -4,47 +4,63 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 )
 
+// bodies are buffers of what was read of requests.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKept is the largest buffer that is kept for another request, in bytes.
+const maxKept = 16 << 10
+
+func release(body *bytes.Buffer) {
+	if body.Cap() <= maxKept {
+		body.Reset()
+		bodies.Put(body)
+	}
+}
+
+// withBody has next answer a request once its body has come, which is valid until then.
+func (s *server) withBody(w http.ResponseWriter, r *http.Request, next func(body []byte) error) error {
+	body := bodies.Get().(*bytes.Buffer)
+	defer release(body)
+	if err := s.readBody(w, r, body); err != nil {
+		return err
+	}
+	return next(body.Bytes())
+}
+
 // readBody reads at most MaxPayload bytes.
-func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (s *server) readBody(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) error {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, &failure{kind: unsupportedMediaType, detail: "the body must come without Content-Encoding"}
+		return &failure{kind: unsupportedMediaType, detail: "the body must come without Content-Encoding"}
 	}
 	// Known before a byte is read: a caller that waits for 100 Continue sends nothing.
 	if r.ContentLength > int64(s.MaxPayload) {
-		return nil, s.tooLarge()
+		return s.tooLarge()
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, int64(s.MaxPayload)), r.ContentLength)
+	into.Grow(int(min(max(r.ContentLength, 0), maxAhead)) + bytes.MinRead)
+	_, err := into.ReadFrom(http.MaxBytesReader(w, r.Body, int64(s.MaxPayload)))
 	var limit *http.MaxBytesError
 	switch {
 	case err == nil:
-		return body, nil
+		return nil
 	case errors.As(err, &limit):
-		return nil, s.tooLarge()
+		return s.tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		w.Header().Set("Connection", "close") // the rest of the body may still come
-		return nil, &failure{kind: requestTimeout, detail: fmt.Sprintf("the body did not arrive within %s", s.BodyTimeout)}
+		return &failure{kind: requestTimeout, detail: fmt.Sprintf("the body did not arrive within %s", s.BodyTimeout)}
 	}
-	return nil, malformed("the body ended early")
+	return malformed("the body ended early")
 }
 
 // maxAhead is how many bytes are made ready for a body before any of it has come.
 const maxAhead = 8 << 10
-
-// readAll reads a body that is said to be of length bytes, -1 where nothing is said.
-func readAll(body io.Reader, length int64) ([]byte, error) {
-	var all bytes.Buffer
-	all.Grow(int(min(max(length, 0), maxAhead)) + bytes.MinRead)
-	_, err := all.ReadFrom(body)
-	return all.Bytes(), err
-}
 
 func (s *server) tooLarge() error {
 	return &failure{

@@ -47,7 +47,8 @@ func parseObject(body []byte) ([]field, error) {
 
 // compact is JSON without white space between its values.
 func compact(text []byte) ([]byte, error) {
-	if bones, spaced := skeleton(text); !spaced && json.Valid(bones) {
+	var spare [256]byte // on the stack
+	if bones, spaced := skeleton(spare[:0], text); !spaced && json.Valid(bones) {
 		return text, nil
 	}
 	var all bytes.Buffer

@@ -4,10 +4,9 @@ import "bytes"
 
 // skeleton is text without the plain characters of its strings, which is valid JSON if and
 // only if text is: whatever is wrong with text is still there, and comes first. Most of a
-// body is such characters, and encoding/json looks at them one by one. spaced reports white
-// space between the values.
-func skeleton(text []byte) (bones []byte, spaced bool) {
-	bones = make([]byte, 0, 256)
+// body is such characters, and encoding/json looks at them one by one. It is appended to bones;
+// spaced reports white space between the values.
+func skeleton(bones, text []byte) (appended []byte, spaced bool) {
 	for i := 0; i < len(text); {
 		c := text[i]
 		spaced = spaced || isSpace(c)

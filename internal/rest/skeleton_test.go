@@ -18,7 +18,7 @@ func TestSkeleton(t *testing.T) {
 		`{a:"b" }`:                                `{a:"" }`,
 		``:                                        ``,
 	} {
-		bones, spaced := skeleton([]byte(text))
+		bones, spaced := skeleton(nil, []byte(text))
 		if string(bones) != want || spaced != (text == `{a:"b" }`) {
 			t.Errorf("skeleton(%s) = %s, spaced %t, want %s", text, bones, spaced, want)
 		}

@@ -31,22 +31,20 @@ func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := s.readBody(w, r)
-	if err != nil {
-		return err
-	}
-	update, err := decodeUpdate(body)
-	if err != nil {
-		return err
-	}
-	created, err := s.publish(w, once, delivery{
-		room: room, event: update.event, payload: update.data, userID: update.userID,
+	return s.withBody(w, r, func(body []byte) error {
+		update, err := decodeUpdate(body)
+		if err != nil {
+			return err
+		}
+		created, err := s.publish(w, once, delivery{
+			room: room, event: update.event, payload: update.data, userID: update.userID,
+		})
+		if err != nil {
+			return err
+		}
+		created.write(w)
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	created.write(w)
-	return nil
 }
 
 // roomOfPath takes ids as they stand in the URL; percent-encoding is undone once.
