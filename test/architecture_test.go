@@ -19,8 +19,8 @@ const module = "github.com/roomcast/roomcast"
 // and neighbours never know each other. A package that is not listed may not exist: say
 // here where it belongs.
 var allowed = map[string][]string{
-	"internal/config":     {},
-	"internal/engineio":   {"internal/nonblock"},
+	"internal/engineio":   {"internal/limit", "internal/nonblock"},
+	"internal/limit":      {},
 	"internal/load":       {},
 	"internal/metrics":    {},
 	"internal/nonblock":   {},
@@ -30,6 +30,9 @@ var allowed = map[string][]string{
 	"internal/event":   {"internal/packet"},
 	"internal/session": {"internal/event"},
 
+	"internal/auth":   {"internal/event"},
+	"internal/config": {"internal/auth"},
+
 	"internal/hub":    {"internal/event"},
 	"internal/memory": {"internal/event"},
 	"internal/redis":  {"internal/event", "internal/nonblock"},
@@ -37,10 +40,10 @@ var allowed = map[string][]string{
 	"internal/socketio": {"internal/engineio", "internal/event", "internal/packet", "internal/session"},
 	"internal/eio3":     {"internal/engineio", "internal/event", "internal/packet", "internal/session"},
 
-	"internal/gateway": {"internal/event", "internal/hub", "internal/session"},
-	"internal/rest":    {"internal/event", "internal/hub"},
+	"internal/gateway": {"internal/auth", "internal/event", "internal/hub", "internal/session"},
+	"internal/rest":    {"internal/auth", "internal/event", "internal/hub", "internal/limit"},
 
-	"cmd/roomcast": {"internal/app", "internal/config", "internal/load", "internal/metrics"},
+	"cmd/roomcast": {"internal/app", "internal/auth", "internal/config", "internal/load", "internal/metrics"},
 }
 
 // forTests are packages that only tests import.

@@ -30,6 +30,8 @@ Commands:
   demo      three instances in one process, nothing installed; start here
   serve     one instance, configured by environment variables
   load      clients and updates against a running server, and what became of them
+  check     look at the configuration, and at what it names, without serving
+  token     make a token for development
   health    ask the instance on this machine whether it lives (for containers)
   version   print the version
 
@@ -77,6 +79,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return serve(ctx, args, stdout, stderr)
 	case "demo":
 		return demo(ctx, args, stdout, stderr)
+	case "check":
+		return check(ctx, args, stdout, stderr)
+	case "token":
+		return token(args, stdout, stderr)
 	case "load":
 		return runLoad(ctx, args, stdout, stderr)
 	case "health":

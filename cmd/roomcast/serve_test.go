@@ -12,13 +12,12 @@ import (
 	"github.com/roomcast/roomcast/internal/config"
 )
 
-// An open server has to be asked for: without ROOMCAST_AUTH nothing starts, and what to
-// set is said.
-func TestServeWantsAuthSaid(t *testing.T) {
+// An open server has to be asked for: without a key nothing starts, and what to set is said.
+func TestServeWantsAKey(t *testing.T) {
 	environment(t, "PORT", freePort(t))
 	code, stdout, stderr := command(t, "serve")
 	want := "roomcast serve: the configuration is wrong:\n" +
-		"ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app; if that is meant, set ROOMCAST_AUTH=none\n"
+		"ROOMCAST_AUTH: no key for tokens is set: set ROOMCAST_JWT_SECRET (32 bytes or more, such as from openssl rand -base64 32), ROOMCAST_JWT_PUBLIC_KEY_FILE or ROOMCAST_JWKS_URL; or, if everyone who can reach this server may read and change every app, ROOMCAST_AUTH=none\n"
 	if code != 2 || stdout != "" || stderr != want {
 		t.Errorf("%d %q\n%s", code, stdout, stderr)
 	}
@@ -33,7 +32,7 @@ func TestServeSaysAllFaultsTogether(t *testing.T) {
 	}
 	for _, line := range []string{
 		`PORT="http": must be `, `ROOMCAST_EIO3="maybe": must be on or off`, `ROOMCAST_LOG_LEVEL="loud" (in ` + file + `): must be `,
-		"REDIS_URL=(hidden): must be ", "ROOMCAST_AUTH: must be set", "ROOMCAST_PNIG_TIMEOUT: no such variable; did you mean ROOMCAST_PING_TIMEOUT?",
+		"REDIS_URL=(hidden): must be ", "ROOMCAST_AUTH: no key for tokens is set", "ROOMCAST_PNIG_TIMEOUT: no such variable; did you mean ROOMCAST_PING_TIMEOUT?",
 	} {
 		if !strings.Contains(stderr, "\n"+line) {
 			t.Errorf("%q is not in\n%s", line, stderr)

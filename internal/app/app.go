@@ -17,11 +17,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/roomcast/roomcast/internal/auth"
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/eio3"
 	"github.com/roomcast/roomcast/internal/engineio"
 	"github.com/roomcast/roomcast/internal/gateway"
 	"github.com/roomcast/roomcast/internal/hub"
+	"github.com/roomcast/roomcast/internal/limit"
 	"github.com/roomcast/roomcast/internal/metrics"
 	"github.com/roomcast/roomcast/internal/nonblock"
 	"github.com/roomcast/roomcast/internal/playground"
@@ -68,6 +70,7 @@ type Instance struct {
 	public  *http.Server
 	coming  arrivals     // on public
 	admin   *http.Server // nil when the operators' routes have no address of their own
+	jwks    *auth.JWKS   // nil when the keys for tokens are not behind a URL
 
 	draining atomic.Bool
 	listener net.Listener
@@ -104,7 +107,13 @@ func New(options Options) *Instance {
 		RecoveryWindow: cfg.Recovery.Window,
 		RequestTimeout: requestTimeout,
 	})
-	door := gateway.New(gateway.Options{Hub: i.hub, Recovery: cfg.Recovery.On, Logger: options.Logger})
+	identity := newIdentity(cfg.Access, options.Logger)
+	i.jwks = identity.jwks
+	door := gateway.New(gateway.Options{
+		Hub: i.hub, Recovery: cfg.Recovery.On, Logger: options.Logger,
+		Verifier: identity.verifier(), ConnectTimeout: cfg.Engine.ConnectTimeout,
+		Leeway: cfg.Access.Tokens.Leeway, TokenNotice: cfg.Access.Tokens.Notice, TokenGrace: cfg.Access.Tokens.Grace,
+	})
 	current := socketio.New(socketio.Options{
 		Gateway:           door,
 		ConnectTimeout:    cfg.Engine.ConnectTimeout,
@@ -113,6 +122,7 @@ func New(options Options) *Instance {
 	})
 	i.old = eio3.New(eio3.Options{
 		Gateway:           door,
+		ConnectTimeout:    cfg.Engine.ConnectTimeout,
 		AttachmentTimeout: attachmentTimeout,
 		MaxPayload:        cfg.Engine.MaxPayload,
 		Logger:            options.Logger,
@@ -125,12 +135,17 @@ func New(options Options) *Instance {
 			return current.Accept(session, r)
 		}))
 	i.serve(rest.Options{
-		Hub:        readiness{i},
-		Metrics:    counters,
-		Gatherer:   registry,
-		Logger:     options.Logger,
-		MaxPayload: cfg.Engine.MaxPayload,
-		Pages:      pages(options.Page),
+		Hub:     readiness{i},
+		Metrics: counters,
+		Callers: identity.callers(),
+
+		PublishesPerCaller: rate(cfg.Limits.PublishesPerCaller, 0),
+		PublishesPerRoom:   rate(cfg.Limits.PublishesPerRoom, 0),
+		Concurrency:        cfg.Limits.Requests,
+		Gatherer:           registry,
+		Logger:             options.Logger,
+		MaxPayload:         cfg.Engine.MaxPayload,
+		Pages:              pages(options.Page),
 	})
 	return i
 }
@@ -149,7 +164,12 @@ func engineOptions(cfg *config.Config, observer engineio.Observer, logger *slog.
 		MaxPayload:     cfg.Engine.MaxPayload,
 		BacklogBytes:   cfg.Limits.BacklogBytes,
 		MaxSessions:    cfg.Limits.MaxSessions,
-		EIO3:           cfg.Engine.EIO3,
+		// A client that comes back subscribes to all of its rooms at once.
+		SessionsPerAddress: cfg.Limits.SessionsPerAddress,
+		Handshakes:         rate(cfg.Limits.Handshakes, 0),
+		Packets:            rate(cfg.Limits.Packets, 2*cfg.Limits.RoomsPerSession),
+		Bytes:              rate(cfg.Limits.InboundBytes, cfg.Engine.MaxPayload),
+		EIO3:               cfg.Engine.EIO3,
 		// A balancer routes by this prefix: the requests of one session must all reach
 		// the instance that holds it.
 		IDPrefix: cfg.Instance + ".",
@@ -157,6 +177,11 @@ func engineOptions(cfg *config.Config, observer engineio.Observer, logger *slog.
 		Observer: observer,
 		Logger:   logger,
 	}
+}
+
+// rate is so many in a second, and at once twice as many and what comes in one piece.
+func rate(perSecond, piece int) limit.Rate {
+	return limit.Rate{PerSecond: float64(perSecond), Burst: float64(piece + 2*perSecond)}
 }
 
 // serve makes the HTTP servers.
@@ -223,6 +248,7 @@ func (i *Instance) newServer(handler http.Handler) *http.Server {
 // the instance says so, keeps trying, and is not ready until it is.
 func (i *Instance) Start(ctx context.Context) error {
 	i.stops.push("store", func(context.Context) error { return i.options.Store.Close() })
+	i.keepKeys(ctx)
 	i.hub.Start()
 	i.stops.push("hub", func(context.Context) error { i.hub.Stop(); return nil })
 	if err := i.listen(); err != nil {

@@ -5,6 +5,8 @@ package config
 import (
 	"log/slog"
 	"time"
+
+	"github.com/roomcast/roomcast/internal/auth"
 )
 
 // Config is what one instance runs with. Every value in it has been checked.
@@ -55,6 +57,16 @@ type Limits struct {
 	BacklogBytes    int // unsent bytes of one connection; past it the connection is closed
 	MaxSessions     int // sessions of this instance
 	RoomsPerSession int
+	// SessionsPerAddress is of this instance; zero is no bound.
+	SessionsPerAddress int
+	// Handshakes are of all clients together, in a second.
+	Handshakes int
+	// Packets and InboundBytes are of one client, in a second.
+	Packets, InboundBytes int
+	// PublishesPerCaller and PublishesPerRoom are of this instance, in a second.
+	PublishesPerCaller, PublishesPerRoom int
+	// Requests are those of REST that are under way.
+	Requests int
 }
 
 // History is what each room keeps, so that a client that was away can be brought up to
@@ -84,16 +96,31 @@ type Drain struct {
 	Over time.Duration
 }
 
-// AuthNone lets everyone who reaches the server read and publish. It is never the
-// default: an open server has to be asked for.
-const AuthNone = "none"
-
-const authJWT = "jwt"
+const (
+	// AuthJWT asks clients for a token and backends for a key or a token.
+	AuthJWT = "jwt"
+	// AuthNone lets everyone who reaches the server read and publish. It is never the
+	// default: an open server has to be asked for.
+	AuthNone = "none"
+)
 
 // Access says who may come in.
 type Access struct {
-	Auth    string // AuthNone
+	Auth    string // AuthJWT or AuthNone
+	Tokens  Tokens
+	APIKeys auth.APIKeys
 	Origins Origins
+}
+
+// Tokens is which tokens are good, with AuthJWT.
+type Tokens struct {
+	Keys             []auth.Key // of secrets and of files
+	JWKS             string     // a URL; empty for none
+	Issuer, Audience string     // empty: any
+	Leeway           time.Duration
+	// Notice is how long before a token's end its client is warned, Grace how long after it
+	// the connection is closed.
+	Notice, Grace time.Duration
 }
 
 // Log is how the instance writes its log.

@@ -46,9 +46,9 @@ func TestFaults(t *testing.T) {
 		"ROOMCAST_REPLAY_BYTES=524289":      `ROOMCAST_REPLAY_BYTES="524289": must be at most half of ROOMCAST_BACKLOG_BYTES, which is 1048576: a replay must not fill the backlog that live events need`,
 		"ROOMCAST_DRAIN=15":                 `ROOMCAST_DRAIN="15": must be a duration in whole milliseconds from 0s to 10m, such as 1500ms, 25s or 2m`,
 		"ROOMCAST_DRAIN_NOTICE=-1s":         `ROOMCAST_DRAIN_NOTICE="-1s": must be a duration in whole milliseconds from 0s to 5m, such as 1500ms, 25s or 2m`,
-		"ROOMCAST_AUTH=off":                 `ROOMCAST_AUTH="off": must be none`,
-		"ROOMCAST_AUTH=jwt":                 `ROOMCAST_AUTH="jwt": identity is not built in yet: with none, everyone who can reach this server may read and change every app; if that is meant, set ROOMCAST_AUTH=none`,
-		"ROOMCAST_AUTH=":                    `ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app; if that is meant, set ROOMCAST_AUTH=none`,
+		"ROOMCAST_AUTH=off":                 `ROOMCAST_AUTH="off": must be jwt or none`,
+		"ROOMCAST_AUTH=jwt":                 `ROOMCAST_AUTH="jwt": no key for tokens is set: set ROOMCAST_JWT_SECRET (32 bytes or more, such as from openssl rand -base64 32), ROOMCAST_JWT_PUBLIC_KEY_FILE or ROOMCAST_JWKS_URL; or, if everyone who can reach this server may read and change every app, ROOMCAST_AUTH=none`,
+		"ROOMCAST_AUTH=":                    `ROOMCAST_AUTH: no key for tokens is set: set ROOMCAST_JWT_SECRET (32 bytes or more, such as from openssl rand -base64 32), ROOMCAST_JWT_PUBLIC_KEY_FILE or ROOMCAST_JWKS_URL; or, if everyone who can reach this server may read and change every app, ROOMCAST_AUTH=none`,
 		"ROOMCAST_LOG_LEVEL=INFO":           `ROOMCAST_LOG_LEVEL="INFO": must be debug, info, warn or error`,
 		"ROOMCAST_LOG_FORMAT=xml":           `ROOMCAST_LOG_FORMAT="xml": must be text, json or auto`,
 
@@ -89,7 +89,11 @@ func TestFaults(t *testing.T) {
 		"ROOMCAST_PORT=9000":                    `ROOMCAST_PORT: no such variable; did you mean PORT?`,
 		"ROOMCAST_REDIS_URL=redis://:hunter2@h": `ROOMCAST_REDIS_URL: no such variable; did you mean REDIS_URL?`,
 		"roomcast_eio3=off":                     `roomcast_eio3: no such variable; did you mean ROOMCAST_EIO3?`,
-		"ROOMCAST_JWT_SECRET=hunter2":           `ROOMCAST_JWT_SECRET: no such variable`,
+		"ROOMCAST_JWT_SECRET=hunter2":           `ROOMCAST_JWT_SECRET=(hidden): must be secrets of at least 32 bytes with commas between`,
+		"ROOMCAST_API_KEYS=ci:hunter2:read:w":   `ROOMCAST_API_KEYS=(hidden): would be ignored with ROOMCAST_AUTH=none, which lets everyone read and change every app; unset one of the two`,
+		"ROOMCAST_JWKS_URL=http://id.example/":  `ROOMCAST_JWKS_URL=(hidden): must be an https:// URL, or http:// on this machine`,
+		"ROOMCAST_JWKS_URL=https://u:p@id/":     `ROOMCAST_JWKS_URL=(hidden): must be an https:// URL, or http:// on this machine`,
+		"ROOMCAST_JWT_SECRETS=x":                `ROOMCAST_JWT_SECRETS: no such variable; did you mean ROOMCAST_JWT_SECRET?`,
 		"ROOMCAST_=1":                           `ROOMCAST_: no such variable`,
 		"PORT=" + strings.Repeat("é", 100):      `PORT="` + strings.Repeat("é", 80) + `…": must be a whole number from 0 to 65535`,
 	} {
@@ -123,7 +127,7 @@ func TestAllFaultsTogether(t *testing.T) {
 	want := `PORT="x" (in .env): must be a whole number from 0 to 65535
 REDIS_URL=(hidden) (in .env): must be redis://[[user]:password@]host[:port][/database], or the same with rediss:// for TLS
 ROOMCAST_EIO3="yes": must be on or off
-ROOMCAST_AUTH: must be set, and only none is possible yet: with none, everyone who can reach this server may read and change every app; if that is meant, set ROOMCAST_AUTH=none
+ROOMCAST_AUTH: no key for tokens is set: set ROOMCAST_JWT_SECRET (32 bytes or more, such as from openssl rand -base64 32), ROOMCAST_JWT_PUBLIC_KEY_FILE or ROOMCAST_JWKS_URL; or, if everyone who can reach this server may read and change every app, ROOMCAST_AUTH=none
 REDIS_MASTER="m": cannot stand beside REDIS_URL; set one or the other
 ROOMCAST_CHANEL (in .env): no such variable; did you mean ROOMCAST_CHANNEL?`
 	if err == nil || err.Error() != want {

@@ -14,6 +14,7 @@ import (
 type draft struct {
 	Config
 	redis     redisForm
+	access    accessForm
 	logFormat string
 	given     map[string]setting
 }
@@ -58,6 +59,22 @@ func LoadListen(environ []string, dotenvPath string) (Listen, error) {
 	return d.Listen, nil
 }
 
+// LoadAccess reads, as Load does, who may come in, and looks at nothing else.
+func LoadAccess(environ []string, dotenvPath string) (Access, error) {
+	var faults Faults
+	file, fault := readDotenv(dotenvPath)
+	if fault != nil {
+		faults = append(faults, *fault)
+	}
+	d := &draft{given: merge(environ, file)}
+	faults = append(faults, d.parse(accessVariables())...)
+	faults = append(faults, d.checkOf(faults, d.checkAuth)...)
+	if len(faults) > 0 {
+		return Access{}, faults
+	}
+	return d.Access, nil
+}
+
 // parse fills the draft from rows of the table, defaults first.
 func (d *draft) parse(rows []spec) Faults {
 	var faults Faults
@@ -80,36 +97,34 @@ func (d *draft) parse(rows []spec) Faults {
 // check finds what is wrong with values that are each allowed alone; those of already
 // are not.
 func (d *draft) check(already Faults) Faults {
+	return d.checkOf(already, func(add func(variable, reason string)) {
+		d.checkAuth(add)
+		d.checkRedis(add)
+		d.checkLimits(add)
+		d.checkContinuity(add)
+		if d.adminClashes() {
+			add("ROOMCAST_ADMIN_ADDR", "must differ from the address of PORT and ROOMCAST_HOST; leave it unset to serve metrics and health there")
+		}
+	})
+}
+
+// checkOf gathers what a check adds, but for variables that are wrong already.
+func (d *draft) checkOf(already Faults, check func(add func(variable, reason string))) Faults {
 	var faults Faults
-	add := func(variable, reason string) {
+	check(func(variable, reason string) {
 		if slices.ContainsFunc(already, func(f Fault) bool { return f.Variable == variable }) {
 			return
 		}
 		faults = append(faults, Fault{Variable: variable, given: d.given[variable], Reason: reason})
-	}
-	d.checkAuth(add)
-	d.checkRedis(add)
+	})
+	return faults
+}
+
+func (d *draft) checkLimits(add func(variable, reason string)) {
 	if d.Limits.BacklogBytes < d.Engine.MaxPayload {
 		// A smaller backlog would close every client whose kernel buffer cannot take the
 		// largest update at once, again after each of its reconnects.
 		add("ROOMCAST_BACKLOG_BYTES", "must be at least ROOMCAST_MAX_PAYLOAD, which is "+strconv.Itoa(d.Engine.MaxPayload))
-	}
-	d.checkContinuity(add)
-	if d.adminClashes() {
-		add("ROOMCAST_ADMIN_ADDR", "must differ from the address of PORT and ROOMCAST_HOST; leave it unset to serve metrics and health there")
-	}
-	return faults
-}
-
-func (d *draft) checkAuth(add func(variable, reason string)) {
-	const consequence = "with none, everyone who can reach this server may read and change every app"
-	switch d.Access.Auth {
-	case "":
-		if _, given := d.given["ROOMCAST_AUTH"]; !given {
-			add("ROOMCAST_AUTH", "must be set, and only none is possible yet: "+consequence+"; if that is meant, set ROOMCAST_AUTH=none")
-		}
-	case authJWT:
-		add("ROOMCAST_AUTH", "identity is not built in yet: "+consequence+"; if that is meant, set ROOMCAST_AUTH=none")
 	}
 }
 

@@ -56,13 +56,14 @@ func TestDefaults(t *testing.T) {
 			UpgradeTimeout: 10 * time.Second,
 			MaxPayload:     1_000_000,
 		},
-		Limits:  config.Limits{BacklogBytes: 1 << 20, MaxSessions: 100_000, RoomsPerSession: 100},
+		Limits: config.Limits{BacklogBytes: 1 << 20, MaxSessions: 100_000, RoomsPerSession: 100,
+			SessionsPerAddress: 100_000, Handshakes: 5000, Packets: 100, InboundBytes: 1_000_000, PublishesPerCaller: 2000, PublishesPerRoom: 500, Requests: 1000},
 		History: config.History{Size: 1000, Bytes: 1 << 20, TTL: 10 * time.Minute},
 		Recovery: config.Recovery{
 			On: true, Window: 2 * time.Minute, ReplayBytes: 1 << 19,
 		},
 		Drain:  config.Drain{Notice: 3 * time.Second, Over: 15 * time.Second},
-		Access: config.Access{Auth: "none"},
+		Access: config.Access{Auth: "none", Tokens: config.Tokens{Leeway: 5 * time.Second, Notice: time.Minute, Grace: 25 * time.Second}},
 		Log:    config.Log{Level: slog.LevelInfo},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -79,6 +80,8 @@ func TestEverythingSet(t *testing.T) {
 		"ROOMCAST_PING_INTERVAL=300ms", "ROOMCAST_PING_TIMEOUT=1.5s", "ROOMCAST_CONNECT_TIMEOUT=10m",
 		"ROOMCAST_UPGRADE_TIMEOUT=100ms", "ROOMCAST_MAX_PAYLOAD=1000", "ROOMCAST_BACKLOG_BYTES=1000",
 		"ROOMCAST_MAX_SESSIONS=1", "ROOMCAST_ROOMS_PER_SESSION=2", "ROOMCAST_HISTORY_SIZE=10",
+		"ROOMCAST_SESSIONS_PER_ADDRESS=3", "ROOMCAST_HANDSHAKES_PER_SECOND=4", "ROOMCAST_PACKETS_PER_SECOND=5", "ROOMCAST_INBOUND_BYTES_PER_SECOND=1000",
+		"ROOMCAST_PUBLISHES_PER_KEY=6", "ROOMCAST_PUBLISHES_PER_ROOM=7", "ROOMCAST_REST_CONCURRENCY=8",
 		"ROOMCAST_HISTORY_BYTES=2000", "ROOMCAST_HISTORY_TTL=1m", "ROOMCAST_DRAIN_NOTICE=0", "ROOMCAST_DRAIN=1m",
 		"ROOMCAST_RECOVERY=off", "ROOMCAST_RECOVERY_WINDOW=5s", "ROOMCAST_REPLAY_BYTES=500",
 		"ROOMCAST_ALLOWED_ORIGINS=https://App.example.com:443, http://[::1]:3000,http://h:80,capacitor://localhost,https://app.example.com",
@@ -96,13 +99,16 @@ func TestEverythingSet(t *testing.T) {
 			UpgradeTimeout: 100 * time.Millisecond,
 			MaxPayload:     1000,
 		},
-		Limits:  config.Limits{BacklogBytes: 1000, MaxSessions: 1, RoomsPerSession: 2},
+		Limits: config.Limits{
+			BacklogBytes: 1000, MaxSessions: 1, RoomsPerSession: 2, SessionsPerAddress: 3, Handshakes: 4, Packets: 5, InboundBytes: 1000,
+			PublishesPerCaller: 6, PublishesPerRoom: 7, Requests: 8,
+		},
 		History: config.History{Size: 10, Bytes: 2000, TTL: time.Minute},
 		Recovery: config.Recovery{
 			Window: 5 * time.Second, ReplayBytes: 500,
 		},
 		Drain: config.Drain{Over: time.Minute},
-		Access: config.Access{Auth: "none", Origins: config.Origins{
+		Access: config.Access{Auth: "none", Tokens: config.Tokens{Leeway: 5 * time.Second, Notice: time.Minute, Grace: 25 * time.Second}, Origins: config.Origins{
 			List: []string{"https://app.example.com", "http://[::1]:3000", "http://h", "capacitor://localhost"},
 		}},
 		Log: config.Log{Level: slog.LevelDebug, JSON: true},
@@ -203,7 +209,7 @@ func TestServiceLinksAreNotSettings(t *testing.T) {
 }
 
 func TestSecretsStayHidden(t *testing.T) {
-	c := mustLoad(t, "", "ROOMCAST_AUTH=none", "REDIS_URL=redis://:hunter2@h")
+	c := mustLoad(t, "", "ROOMCAST_JWT_SECRET=hunter2 hunter2 hunter2 hunter2 hunter2", "ROOMCAST_API_KEYS=ci:hunter2:read:*", "REDIS_URL=redis://:hunter2@h")
 	encoded, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)

@@ -45,14 +45,6 @@ func choice(field func(*draft) *string, options ...string) rule {
 	}}
 }
 
-// auth already knows jwt, so that check can say why it has to wait.
-func auth() rule {
-	return rule{AuthNone, func(d *draft, text string) bool {
-		d.Access.Auth = text
-		return text == AuthNone || text == authJWT
-	}}
-}
-
 func onOff(field func(*draft) *bool) rule {
 	return rule{"on or off", func(d *draft, text string) bool {
 		*field(d) = text == "on"

@@ -146,6 +146,20 @@ func limitVariables() []spec {
 			whole(1000, 1<<30, "bytes", func(d *draft) *int { return &d.Limits.BacklogBytes })),
 		row("ROOMCAST_MAX_SESSIONS", "100000", "sessions", "Sessions of this instance before further ones are refused",
 			whole(1, 10_000_000, "sessions", func(d *draft) *int { return &d.Limits.MaxSessions })),
+		row("ROOMCAST_SESSIONS_PER_ADDRESS", "100000", "sessions", "Sessions that clients of one address may have on this instance; behind a proxy all have its address",
+			whole(1, 10_000_000, "sessions", func(d *draft) *int { return &d.Limits.SessionsPerAddress })),
+		row("ROOMCAST_HANDSHAKES_PER_SECOND", "5000", "handshakes", "Handshakes of all clients together, in a second; twice as many may come at once",
+			whole(1, 1_000_000, "handshakes", func(d *draft) *int { return &d.Limits.Handshakes })),
+		row("ROOMCAST_PACKETS_PER_SECOND", "100", "packets", "Packets one client may send in a second, pings and pongs among them, before it is closed; twice as many, and two for each of `ROOMCAST_ROOMS_PER_SESSION`, may come at once",
+			whole(1, 100_000, "packets", func(d *draft) *int { return &d.Limits.Packets })),
+		row("ROOMCAST_INBOUND_BYTES_PER_SECOND", "1000000", "bytes", "Bytes one client may send in a second before it is closed; `ROOMCAST_MAX_PAYLOAD` and twice as many may come at once",
+			whole(1000, 1<<30, "bytes", func(d *draft) *int { return &d.Limits.InboundBytes })),
+		row("ROOMCAST_PUBLISHES_PER_KEY", "2000", "publications", "Publications by one key, or by tokens of one subject, through this instance in a second; twice as many may come at once",
+			whole(1, 1_000_000, "publications", func(d *draft) *int { return &d.Limits.PublishesPerCaller })),
+		row("ROOMCAST_PUBLISHES_PER_ROOM", "500", "publications", "Publications to one room through this instance in a second; twice as many may come at once",
+			whole(1, 1_000_000, "publications", func(d *draft) *int { return &d.Limits.PublishesPerRoom })),
+		row("ROOMCAST_REST_CONCURRENCY", "1000", "requests", "REST requests that may be under way; each holds its body",
+			whole(1, 1_000_000, "requests", func(d *draft) *int { return &d.Limits.Requests })),
 		row("ROOMCAST_ROOMS_PER_SESSION", "100", "rooms", "Rooms one session may be in",
 			whole(1, 2_000, "rooms", func(d *draft) *int { return &d.Limits.RoomsPerSession })),
 	}
@@ -169,15 +183,6 @@ func continuityVariables() []spec {
 			duration(0, 5*time.Minute, func(d *draft) *time.Duration { return &d.Drain.Notice })),
 		row("ROOMCAST_DRAIN", "15s", "duration", "Time over which websockets are closed, one by one, when going down; fewer than 20 a second are not spread further",
 			duration(0, 10*time.Minute, func(d *draft) *time.Duration { return &d.Drain.Over })),
-	}
-}
-
-func accessVariables() []spec {
-	return []spec{
-		row("ROOMCAST_AUTH", "", "", "Who may read and publish: has to be set, and only `none` (everyone) is possible yet",
-			auth()),
-		row("ROOMCAST_ALLOWED_ORIGINS", "", "", "Pages that may connect from a browser; unset: those of this server's own origin",
-			origins()),
 	}
 }
 

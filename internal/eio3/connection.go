@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 	"unicode/utf8"
 
 	"github.com/roomcast/roomcast/internal/engineio"
@@ -42,12 +43,14 @@ type connection struct {
 	// Of the handshake request, which itself is not kept.
 	query         string
 	authorization string
+	opened        time.Time
 
 	// Owned by the engine's reader.
 	client  *client // nil while the root namespace is not joined
 	pending *attachments
 	joins   int
-	failed  bool // closed by us, further packets are ignored
+	joining *time.Timer // nil unless it was refused
+	failed  bool        // closed by us, further packets are ignored
 }
 
 // Text takes one Socket.IO packet.
@@ -63,6 +66,7 @@ func (c *connection) Text(message []byte) {
 // Closed ends the session. The library hears it after the events that came before.
 func (c *connection) Closed(reason string) {
 	c.failed = true
+	c.joined()
 	c.dropAttachments()
 	if c.client != nil {
 		c.client.inbound.end(reason)
@@ -138,9 +142,10 @@ func (c *connection) takeForeign(p packet.Packet) error {
 	return nil
 }
 
-// refuse answers CONNECT with ERROR, whose payload is a string in this revision.
-func (c *connection) refuse(namespace, message string) {
-	data, _ := json.Marshal(message) // a string always marshals
+// refuse answers CONNECT with ERROR. Its payload may be any JSON in this revision: the reference
+// server sends an error's data if it has some, else its message.
+func (c *connection) refuse(namespace string, why any) {
+	data, _ := json.Marshal(why) // strings always marshal
 	refusal := packet.Packet{Type: packet.Error, Namespace: namespace, Data: packet.AppendASCII(nil, data)}
 	c.transport.SendText(packet.Append(nil, refusal))
 }
@@ -164,7 +169,8 @@ func (c *connection) join(query string) error {
 	joining := newClient(c.server, c.transport)
 	peer, err := c.server.options.Gateway.Connect(joining, c.handshake(query))
 	if err != nil {
-		c.refuse(packet.Root, refusalMessage(err))
+		c.refuse(packet.Root, refusalOf(err))
+		c.awaitJoin()
 		return nil
 	}
 	joining.peer = peer
@@ -175,6 +181,7 @@ func (c *connection) join(query string) error {
 	handedOver = true
 	<-joining.connected
 	c.client = joining
+	c.joined()
 	return nil
 }
 
@@ -193,20 +200,48 @@ func (c *connection) handshake(namespaceQuery string) session.Handshake {
 	query, _ := url.ParseQuery(c.query) // a bad pair is left out, the others count
 	extra, _ := url.ParseQuery(namespaceQuery)
 	for key, values := range extra {
-		query[key] = append(query[key], values...)
+		query[key] = append(values, query[key]...) // the newer word goes before the older
 	}
 	return session.Handshake{
 		Query:         query,
 		Authorization: c.authorization,
+		Opened:        c.opened,
 		RemoteAddr:    c.transport.RemoteAddr(),
 	}
 }
 
-// refusalMessage is what the refused client may read.
-func refusalMessage(err error) string {
+// refusedBody has the shape that clients of revision 5 get.
+type refusedBody struct {
+	Message string      `json:"message"`
+	Data    refusedCode `json:"data"`
+}
+
+type refusedCode struct {
+	Code string `json:"code"`
+}
+
+// refusalOf is what the refused client may read.
+func refusalOf(err error) any {
 	var refusal *session.Refusal
 	if errors.As(err, &refusal) {
-		return refusal.Message
+		return refusedBody{Message: refusal.Message, Data: refusedCode{refusal.Code}}
 	}
 	return "Connection refused"
+}
+
+// awaitJoin gives a refused client until the end of its time to join all the same: else who
+// was refused could stay for ever.
+func (c *connection) awaitJoin() {
+	if c.joining == nil {
+		c.joining = time.AfterFunc(time.Until(c.opened.Add(c.server.options.ConnectTimeout)), func() {
+			c.transport.Close("connect timeout")
+		})
+	}
+}
+
+func (c *connection) joined() {
+	if c.joining != nil {
+		c.joining.Stop()
+		c.joining = nil
+	}
 }

@@ -36,6 +36,8 @@ import (
 const (
 	// defaultAttachmentTimeout is how long a packet waits for its attachments.
 	defaultAttachmentTimeout = 20 * time.Second
+	// defaultConnectTimeout is the reference server's.
+	defaultConnectTimeout = 45 * time.Second
 	// defaultMaxPayload is the reference server's maxHttpBufferSize.
 	defaultMaxPayload = 1_000_000
 )
@@ -47,6 +49,9 @@ type Options struct {
 	// AttachmentTimeout bounds the wait for the binary attachments a packet announced,
 	// all of them together; the session is closed after it. Default 20 s.
 	AttachmentTimeout time.Duration
+	// ConnectTimeout is how long after the handshake a client that was refused must have
+	// joined all the same. Default 45 s.
+	ConnectTimeout time.Duration
 	// MaxPayload bounds, in bytes, the attachments of one packet in total, and the
 	// packets of one session that wait for the library. It should be what the Engine.IO
 	// server takes as one message. Default 1,000,000.
@@ -69,6 +74,9 @@ type Server struct {
 func New(options Options) *Server {
 	if options.AttachmentTimeout <= 0 {
 		options.AttachmentTimeout = defaultAttachmentTimeout
+	}
+	if options.ConnectTimeout <= 0 {
+		options.ConnectTimeout = defaultConnectTimeout
 	}
 	if options.MaxPayload <= 0 {
 		options.MaxPayload = defaultMaxPayload
@@ -97,6 +105,7 @@ func (s *Server) accept(transport transportSession, r *http.Request) *connection
 		transport:     transport,
 		query:         r.URL.RawQuery,
 		authorization: r.Header.Get("Authorization"),
+		opened:        time.Now(),
 	}
 	if err := c.join(""); err != nil {
 		c.fail(err)

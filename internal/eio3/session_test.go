@@ -34,8 +34,8 @@ func TestRefusal(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"told", &session.Refusal{Code: "auth/required", Message: `token "x" für € fehlt`}, `4"token \"x\" f\u00fcr \u20ac fehlt"`},
-		{"wrapped", fmt.Errorf("connect: %w", &session.Refusal{Code: "c", Message: "no"}), `4"no"`},
+		{"told", &session.Refusal{Code: "auth/required", Message: `token "x" für € fehlt`}, `4{"message":"token \"x\" f\u00fcr \u20ac fehlt","data":{"code":"auth/required"}}`},
+		{"wrapped", fmt.Errorf("connect: %w", &session.Refusal{Code: "c", Message: "no"}), `4{"message":"no","data":{"code":"c"}}`},
 		{"internal", errStranger, `4"Connection refused"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -55,13 +55,14 @@ func TestRefusal(t *testing.T) {
 func TestRefusedClientMayTryAgain(t *testing.T) {
 	g := &gateway{refuse: func(h session.Handshake) error {
 		if h.Query.Get("token") != "good" {
-			return &session.Refusal{Message: "token required"}
+			return &session.Refusal{Code: "auth/required", Message: "token required"}
 		}
 		return nil
 	}}
 	w := dial(t, newServer(t, g))
-	w.text(`0/?token=bad,`, `0/?token=good`, `2["hello"]`)
-	wantSent(t, w, `4"token required"`, `4"token required"`, `0`)
+	w.text(`0/?token=bad,`, `0/?token=good&token=bad`, `2["hello"]`)
+	const refused = `4{"message":"token required","data":{"code":"auth/required"}}`
+	wantSent(t, w, refused, refused, `0`)
 	wantEvents(t, g.peer(0), `hello`)
 }
 

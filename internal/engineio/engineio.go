@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/roomcast/roomcast/internal/limit"
 )
 
 // Revision is a revision of the Engine.IO protocol.
@@ -85,6 +87,13 @@ type Options struct {
 	BacklogBytes int
 	// MaxSessions bounds the sessions held at once; further handshakes get 503.
 	MaxSessions int
+	// SessionsPerAddress bounds those of one address; further ones get 429. Zero: no bound.
+	SessionsPerAddress int
+	// Handshakes bounds the handshakes of all clients together; one too many gets 503. The zero
+	// value is no bound, as of the next two.
+	Handshakes limit.Rate
+	// Packets and Bytes bound what one client sends; one that sends more is closed.
+	Packets, Bytes limit.Rate
 
 	// EIO3 admits revision 3; otherwise it is refused with code 5.
 	EIO3 bool
@@ -106,6 +115,8 @@ const (
 	ReasonShuttingDown   = "server shutting down"
 	// ReasonBacklog is our own: the client did not read and its backlog was full.
 	ReasonBacklog = "backlog full"
+	// ReasonRate is our own: the client sent more than it may.
+	ReasonRate = "too much sent"
 )
 
 const (

@@ -99,6 +99,9 @@ func textFrame(packet []byte) []byte {
 // receive acts on one packet from the client; false means that the session is over and
 // nothing more is to be read.
 func (s *Session) receive(p incoming) bool {
+	if !s.takeIn(len(p.body)) {
+		return false
+	}
 	switch {
 	case p.kind == packetMessage:
 		s.onTraffic()

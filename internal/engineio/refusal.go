@@ -9,7 +9,7 @@ import (
 // refusal is an answer from the protocol's error table, or our own for a full server.
 type refusal struct {
 	code    int
-	status  int // for plain requests; an upgrade is refused with 400, or 503 for a full server
+	status  int // for plain requests; an upgrade is refused with 400, or 503 or 429 for one too many
 	message string
 	cause   string // for metrics
 }
@@ -22,13 +22,15 @@ var (
 	refuseOrigin    = &refusal{4, http.StatusForbidden, "Forbidden", "origin"}
 	refuseRevision  = &refusal{5, http.StatusBadRequest, "Unsupported protocol version", "revision"}
 	refuseFull      = &refusal{4, http.StatusServiceUnavailable, "Too many sessions", "full"}
+	refuseHurry     = &refusal{4, http.StatusServiceUnavailable, "Too many handshakes", "handshake_rate"}
+	refuseAddress   = &refusal{4, http.StatusTooManyRequests, "Too many sessions of one address", "address"}
 	refuseStopping  = &refusal{4, http.StatusServiceUnavailable, "Server is shutting down", "stopping"}
 )
 
 // refuse is the only way an error leaves this package over HTTP.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	s.options.Observer.Refused(why.cause)
-	if why.status == http.StatusServiceUnavailable {
+	if why.status == http.StatusServiceUnavailable || why.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "5")
 	}
 	if isUpgrade(r) {
@@ -46,7 +48,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 // the code, and the connection dropped.
 func refuseUpgrade(w http.ResponseWriter, why *refusal) {
 	status := http.StatusBadRequest
-	if why.status == http.StatusServiceUnavailable {
+	if why.status == http.StatusServiceUnavailable || why.status == http.StatusTooManyRequests {
 		status = why.status
 	}
 	w.Header().Set("Connection", "close")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/roomcast/roomcast/internal/limit"
 )
 
 // Server serves the sessions of one instance. It is an http.Handler for every path it is
@@ -20,6 +22,8 @@ type Server struct {
 	sessions map[string]*Session // by id; also closed ones whose end a poll has yet to learn
 	live     int                 // sessions not yet ended
 	stopping bool
+	inRow    limit.Bucket   // of handshakes
+	homes    map[string]int // sessions not yet ended, by address
 
 	drainTurn chan struct{} // holds an element while a Drain runs; there is one at a time
 
@@ -33,6 +37,7 @@ func NewServer(options Options) *Server {
 	return &Server{
 		options:   options,
 		sessions:  make(map[string]*Session),
+		homes:     make(map[string]int),
 		drainTurn: make(chan struct{}, 1),
 	}
 }
@@ -145,11 +150,26 @@ func (s *Server) admit(session *Session) *refusal {
 		return refuseStopping
 	case s.live >= s.options.MaxSessions:
 		return refuseFull
+	case s.options.SessionsPerAddress > 0 && s.homes[session.address()] >= s.options.SessionsPerAddress:
+		return refuseAddress
+	case !s.keepsPace():
+		return refuseHurry
 	}
 	s.live++
+	s.homes[session.address()]++
 	s.running.Add(1)
 	s.sessions[session.id] = session
 	return nil
+}
+
+// keepsPace reports whether there may be another handshake now. The mutex must be held.
+func (s *Server) keepsPace() bool {
+	rate := s.options.Handshakes
+	if rate.PerSecond == 0 {
+		return true
+	}
+	ok, _ := s.inRow.Take(rate, 1, time.Now())
+	return ok
 }
 
 // forget makes the id unknown.
@@ -160,9 +180,14 @@ func (s *Server) forget(session *Session) {
 }
 
 // discharge counts the session out, once its handler knows.
-func (s *Server) discharge() {
+func (s *Server) discharge(session *Session) {
 	s.mu.Lock()
 	s.live--
+	if address := session.address(); s.homes[address] > 1 {
+		s.homes[address]--
+	} else {
+		delete(s.homes, address)
+	}
 	s.mu.Unlock()
 	s.running.Done()
 }

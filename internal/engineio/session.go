@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type Session struct {
 	probe     *socket // its websocket, once that is open
 	polling   poll
 	heart     heartbeat
+	inflow    inflow
 }
 
 // newSession makes a session that nobody knows yet.
@@ -61,6 +63,15 @@ func (s *Session) Revision() Revision { return s.revision }
 
 // RemoteAddr is the address of the connection that opened the session.
 func (s *Session) RemoteAddr() string { return s.remote }
+
+// address is where the client comes from, without the port.
+func (s *Session) address() string {
+	host, _, err := net.SplitHostPort(s.remote)
+	if err != nil {
+		return s.remote
+	}
+	return host
+}
 
 // openPacket is the first packet of every session. All five keys are always present;
 // maxPayload is not part of revision 3, whose clients ignore it.
@@ -186,7 +197,7 @@ func (s *Session) endLocked(reason string, how ending) {
 }
 
 func (s *Session) tellClosed(transport string) {
-	defer s.server.discharge()
+	defer s.server.discharge(s)
 	if transport == transportWebsocket {
 		s.server.forget(s)
 	}

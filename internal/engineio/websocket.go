@@ -3,6 +3,7 @@ package engineio
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -150,6 +151,10 @@ func (m *messageReader) next(take func(op ws.OpCode, message []byte)) error {
 		return err
 	}
 	if !header.Fin {
+		if !m.session.takeIn(0) { // a message without end is none that would be counted
+			m.release()
+			return net.ErrClosed
+		}
 		return nil
 	}
 	defer m.release()
@@ -209,6 +214,9 @@ func (m *messageReader) control(header ws.Header) error {
 		return readError(err)
 	}
 	ws.Cipher(body, header.Mask, 0)
+	if header.OpCode != ws.OpClose && !m.session.takeIn(len(body)) {
+		return net.ErrClosed // by us
+	}
 	switch header.OpCode {
 	case ws.OpClose:
 		return errPeerClosed

@@ -10,33 +10,65 @@
 package gateway
 
 import (
+	"errors"
 	"log/slog"
+	"time"
 
+	"github.com/roomcast/roomcast/internal/auth"
 	"github.com/roomcast/roomcast/internal/event"
 	"github.com/roomcast/roomcast/internal/hub"
 	"github.com/roomcast/roomcast/internal/session"
 )
 
-// Options of a Gateway; all are required.
+// Options of a Gateway. Hub and Logger are required.
 type Options struct {
 	Hub *hub.Hub
 	// Recovery lets clients continue the session of a lost connection, unless they decline.
 	Recovery bool
 	Logger   *slog.Logger
+
+	// Verifier reads clients' tokens. Without one nobody is asked for a token, and everyone
+	// may read all rooms.
+	Verifier Verifier
+	// ConnectTimeout is how long after the handshake a client must have shown a good token.
+	ConnectTimeout time.Duration
+	// Leeway is how long an expired token goes on being good for a SUBSCRIBE.
+	Leeway time.Duration
+	// TokenNotice is how long before a token expires its client is warned; TokenGrace how long
+	// afterwards the connection is closed.
+	TokenNotice, TokenGrace time.Duration
 }
 
 // Gateway implements session.Gateway.
 type Gateway struct {
-	options Options
+	options  Options
+	everyone *auth.Principal
 }
 
 // New makes a gateway.
-func New(options Options) *Gateway { return &Gateway{options: options} }
+func New(options Options) *Gateway { return &Gateway{options: options, everyone: auth.Everyone()} }
 
-// Connect implements session.Gateway. Everybody may connect; what a client may do is
-// decided with each of its requests.
+// Connect implements session.Gateway. A token that is not good is refused at once; who has
+// none may still show one. What a client may do is decided with each of its requests.
 func (g *Gateway) Connect(client session.Client, handshake session.Handshake) (session.Peer, error) {
-	return &peer{gateway: g, client: client, seating: g.admit(client, handshake)}, nil
+	principal, err := g.identify(handshake)
+	if err != nil {
+		return nil, g.refusal(err)
+	}
+	p := &peer{gateway: g, client: client, identity: identity{principal: principal}}
+	p.seating = g.admit(client, handshake, principal)
+	p.begin(handshake.Opened)
+	return p, nil
+}
+
+// refusal is an error as the refused client may read it.
+func (g *Gateway) refusal(err error) error {
+	var refusal *auth.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	g.options.Logger.Debug("refusing a client", "code", refusal.Code, "cause", refusal.Unwrap())
+	return &session.Refusal{Code: refusal.Code, Message: refusal.Message}
 }
 
 // peer is one client's side: a session.Peer.
@@ -44,6 +76,8 @@ type peer struct {
 	gateway *Gateway
 	client  session.Client
 	seating *hub.Seating
+
+	identity identity
 }
 
 // Event implements session.Peer.
@@ -68,9 +102,19 @@ func (p *peer) perform(r request) *fault {
 		}
 		return r.succeed(outcome)
 	}
+	if r.token != "" {
+		if err := p.authenticate(r.token); err != nil {
+			return p.faultOf(err)
+		}
+	}
 	var err error
 	switch r.kind {
+	case authenticate:
+		err = p.seating.Answer(r.authenticated(p.identity.who())...)
 	case subscribe:
+		if refusal := p.permitted(r.room); refusal != nil {
+			return refusal
+		}
 		err = p.seating.Join(r.room, r.since, answer)
 	case unsubscribe:
 		err = p.seating.Leave(r.room, answer)
@@ -85,4 +129,7 @@ func (p *peer) perform(r request) *fault {
 const reasonLeft = "client namespace disconnect"
 
 // Disconnected implements session.Peer. Only a client that said so will not come back.
-func (p *peer) Disconnected(reason string) { p.seating.Release(reason == reasonLeft) }
+func (p *peer) Disconnected(reason string) {
+	p.identity.end()
+	p.seating.Release(reason == reasonLeft)
+}

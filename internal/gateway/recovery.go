@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 	"strconv"
 
+	"github.com/roomcast/roomcast/internal/auth"
 	"github.com/roomcast/roomcast/internal/event"
 	"github.com/roomcast/roomcast/internal/hub"
 	"github.com/roomcast/roomcast/internal/session"
 )
 
 // admit lets a client take seats, in a session that can be continued if both sides want it.
-func (g *Gateway) admit(client session.Client, handshake session.Handshake) *hub.Seating {
+func (g *Gateway) admit(client session.Client, handshake session.Handshake, as *auth.Principal) *hub.Seating {
 	recoverable, ok := client.(session.Recoverable)
 	if !ok {
 		return g.options.Hub.Admit(client)
@@ -20,12 +21,16 @@ func (g *Gateway) admit(client session.Client, handshake session.Handshake) *hub
 		return g.options.Hub.Admit(client)
 	}
 	opening := hub.Opening{
-		SID: client.ID(),
-		PID: handshake.PID,
+		SID:       client.ID(),
+		PID:       handshake.PID,
+		Permitted: as.CanRead,
 		Welcome: func(admitted hub.Admission) []*event.Event {
 			return []*event.Event{recoverable.Welcome(admitted.SID, admitted.PID)}
 		},
 		Probe: recoverable.Probe,
+	}
+	if as != nil {
+		opening.Subject = as.Subject
 	}
 	if handshake.Offset != "" {
 		offset, err := event.ParseOffset(handshake.Offset)

@@ -28,7 +28,7 @@ func refusalOf(kind, code, message string) string {
 // appId, since. The connection goes on: all of these are said on one.
 func TestRefusals(t *testing.T) {
 	const notObject, unreadable = "the first argument must be an object", "the first argument cannot be read"
-	const kinds = "event must be SUBSCRIBE or UNSUBSCRIBE"
+	const kinds = "event must be SUBSCRIBE, UNSUBSCRIBE or AUTHENTICATE"
 	const characters = "may hold only A-Z a-z 0-9 . _ ~ -"
 	const position = "payload.since: must be a position as an earlier answer or update gave it"
 	subscribing := func(payload string) string { return `{"event":"SUBSCRIBE","payload":` + payload + `}` }

@@ -14,8 +14,9 @@ const (
 	eventName    = "application"
 	responseName = "application_response"
 
-	subscribe   = "SUBSCRIBE"
-	unsubscribe = "UNSUBSCRIBE"
+	subscribe    = "SUBSCRIBE"
+	unsubscribe  = "UNSUBSCRIBE"
+	authenticate = "AUTHENTICATE"
 )
 
 // request is what a client asked for, as far as it could be read: a refusal names what it
@@ -24,6 +25,7 @@ type request struct {
 	kind   string
 	room   event.Room
 	since  event.Position
+	token  string
 	ackID  uint64
 	hasAck bool
 }
@@ -37,6 +39,7 @@ type wireRequest struct {
 		WorkspaceID string `json:"workspaceId"`
 		AppID       string `json:"appId"`
 		Since       string `json:"since"`
+		Token       string `json:"token"`
 	} `json:"payload"`
 }
 
@@ -61,13 +64,22 @@ func parseRequest(message session.Message) (request, *fault) {
 // fill checks the fields one by one, so that the error names the first that is wrong.
 func (r request) fill(wire wireRequest) (request, *fault) {
 	switch wire.Event {
-	case subscribe, unsubscribe:
+	case subscribe, unsubscribe, authenticate:
 		r.kind = wire.Event
 	default:
-		return r, &fault{codeUnknownRequest, nameBadRequest, "event must be SUBSCRIBE or UNSUBSCRIBE"}
+		return r, &fault{codeUnknownRequest, nameBadRequest, "event must be SUBSCRIBE, UNSUBSCRIBE or AUTHENTICATE"}
 	}
 	if wire.Payload == nil {
 		return r, &fault{codeInvalidField, nameBadRequest, "payload is required"}
+	}
+	if r.kind != unsubscribe { // leaving takes no permission
+		r.token = wire.Payload.Token
+	}
+	if r.kind == authenticate {
+		if r.token == "" {
+			return r, &fault{codeInvalidField, nameBadRequest, "payload.token is required"}
+		}
+		return r, nil
 	}
 	room, err := event.NewRoom(wire.Payload.WorkspaceID, wire.Payload.AppID)
 	if err != nil {

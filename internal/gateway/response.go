@@ -3,7 +3,9 @@ package gateway
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
+	"github.com/roomcast/roomcast/internal/auth"
 	"github.com/roomcast/roomcast/internal/event"
 	"github.com/roomcast/roomcast/internal/hub"
 )
@@ -29,11 +31,21 @@ const (
 	nameBadRequest  = "Bad Request Error"
 	nameLimit       = "Limit Error"
 	nameUnavailable = "Service Unavailable Error"
+	// Codes that go with these are the auth package's.
+	nameUnauthorized = "Unauthorized Error"
+	nameForbidden    = "Forbidden Error"
 )
 
 // faultOf puts the hub's errors in a client's words.
 func (p *peer) faultOf(err error) *fault {
+	var refusal *auth.Refusal
 	switch {
+	case errors.As(err, &refusal):
+		name := nameUnauthorized
+		if refusal.Code == auth.CodeUnavailable {
+			name = nameUnavailable
+		}
+		return &fault{refusal.Code, name, refusal.Message}
 	case errors.Is(err, hub.ErrTooManyRooms):
 		return &fault{codeTooManyRooms, nameLimit, "this connection has as many rooms as it may"}
 	case errors.Is(err, hub.ErrBusy):
@@ -55,8 +67,9 @@ type wireResponse struct {
 }
 
 type wirePayload struct {
-	WorkspaceID string `json:"workspaceId"`
-	AppID       string `json:"appId"`
+	WorkspaceID string `json:"workspaceId,omitempty"`
+	AppID       string `json:"appId,omitempty"`
+	ExpiresAt   string `json:"expiresAt,omitempty"`
 }
 
 func (r request) succeed(outcome hub.Outcome) []*event.Event {
@@ -66,6 +79,15 @@ func (r request) succeed(outcome hub.Outcome) []*event.Event {
 	}
 	if !r.since.IsZero() {
 		response.Recovered = &outcome.Recovered
+	}
+	return r.reply(response)
+}
+
+// authenticated answers AUTHENTICATE with the time until which the token is good.
+func (r request) authenticated(as *auth.Principal) []*event.Event {
+	response := r.response("SUCCESS")
+	if !as.Expires.IsZero() {
+		response.Payload = &wirePayload{ExpiresAt: as.Expires.UTC().Format(time.RFC3339)}
 	}
 	return r.reply(response)
 }

@@ -14,6 +14,9 @@ type Opening struct {
 	SID string
 	// Subject is whom the client has shown to be; empty when nobody is identified.
 	Subject string
+	// Permitted says of each room of a session that is to be continued whether the client may
+	// still have it; if not, another session begins. Nil: all of them.
+	Permitted func(event.Room) bool
 	// PID is the private id of the session that is to be continued; empty for none.
 	PID string
 	// Offset is that of the last event that the client has got; zero if it got none, and then
@@ -41,6 +44,7 @@ const (
 	recovered          = "recovered"
 	recoveryUnknown    = "unknown"     // no such session, or lost for longer than the window
 	recoveryUnanswered = "unanswered"  // the client has not got the answer to a join, and must ask again
+	recoveryForbidden  = "forbidden"   // the client may not have one of the rooms any more
 	recoveryTooMuch    = "too_much"    // more was missed than is replayed
 	recoveryUnreadable = "unavailable" // the store could not be read; the client tries again
 )
@@ -131,6 +135,10 @@ func (s *Seating) tryResume(ctx context.Context, opening Opening) (outcome strin
 		return "", event.ErrStaleTenancy // the client is on a later connection
 	}
 	for _, stay := range record.Stays {
+		if opening.Permitted != nil && !opening.Permitted(stay.Room) {
+			s.dismiss(ctx)
+			return recoveryForbidden, nil
+		}
 		if !stay.Answered(opening.Offset) {
 			// With it the client does not know that it is in the room, nor from where on it
 			// has what was there.

@@ -72,6 +72,28 @@ func (s *Seating) Leave(room event.Room, reply Reply) error {
 	return s.ask(func(ctx context.Context) { s.leave(ctx, room, reply) })
 }
 
+// LeaveUnless gives up the seats in all rooms that are not permitted, and answers for each
+// through what reply makes. It returns ErrBusy when too many requests are waiting.
+func (s *Seating) LeaveUnless(permitted func(event.Room) bool, reply func(event.Room) Reply) error {
+	return s.ask(func(ctx context.Context) {
+		for _, taken := range slices.Clone(s.taken) {
+			if !permitted(taken.room) {
+				s.leave(ctx, taken.room, reply(taken.room))
+			}
+		}
+	})
+}
+
+// Identify says whom a member has shown to be that was admitted as nobody, before its first
+// Join. It returns ErrBusy when too many requests are waiting.
+func (s *Seating) Identify(subject string) error {
+	return s.ask(func(context.Context) {
+		if s.tenure != nil && !s.tenure.recorded {
+			s.tenure.Subject = subject
+		}
+	})
+}
+
 // Answer writes replies at once; to a member that is still to be welcomed, behind that. It
 // returns ErrBusy when too many requests are waiting.
 func (s *Seating) Answer(replies ...*event.Event) error {

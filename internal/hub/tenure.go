@@ -15,7 +15,7 @@ import (
 // must know for any instance to continue it. A member without one ends with its
 // connection. Owned by the request under way, but for what is fixed.
 type tenure struct {
-	event.Tenancy // fixed once the member is admitted
+	event.Tenancy // fixed once the member is admitted, and known: see Identify
 
 	joins    uint64 // number of the latest
 	recorded bool   // the store has, or may have, a record

@@ -20,7 +20,11 @@ const appsPath = "/api/v1/apps/"
 // updateApp serves PUT /api/v1/apps/: UPDATE_APP for the members of the app's room. The
 // content type is not looked at, the callers of the first contract send any or none.
 func (s *server) updateApp(w http.ResponseWriter, r *http.Request) error {
-	once, err := idempotencyOf(r, appsPath)
+	caller, err := s.caller(r)
+	if err != nil {
+		return err
+	}
+	once, err := idempotencyOf(r, caller, appsPath)
 	if err != nil {
 		return err
 	}
@@ -29,7 +33,10 @@ func (s *server) updateApp(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.publish(w, once, update.delivery()); err != nil {
+		if err := mayPublish(caller, update.room); err != nil {
+			return err
+		}
+		if _, err := s.publish(w, caller, once, update.delivery()); err != nil {
 			return err
 		}
 		writeEnvelope(w, struct {

@@ -30,6 +30,8 @@ var (
 	payloadTooLarge      = kind{"payload-too-large", http.StatusRequestEntityTooLarge, "The body is too large"}
 	unsupportedMediaType = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "Unsupported media type"}
 	keyReused            = kind{"idempotency-key-reused", http.StatusUnprocessableEntity, "The idempotency key was used before"}
+	tooManyRequests      = kind{"too-many-requests", http.StatusTooManyRequests, "Too many requests"}
+	busy                 = kind{"busy", http.StatusServiceUnavailable, "Too many requests at a time"}
 	internal             = kind{"internal", http.StatusInternalServerError, "Internal error"}
 	unavailable          = kind{"unavailable", http.StatusServiceUnavailable, "Temporarily unavailable"}
 )
@@ -79,6 +81,9 @@ func malformed(reason string) *failure {
 // classify decides what a caller sees of an error. What it does not know is internal,
 // and its text stays here.
 func classify(err error) *failure {
+	if failure := unauthorised(err); failure != nil {
+		return failure
+	}
 	var known *failure
 	var id *event.InvalidID
 	switch {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/roomcast/roomcast/internal/auth"
 	"github.com/roomcast/roomcast/internal/event"
 )
 
@@ -37,7 +38,7 @@ type idempotency struct {
 }
 
 // idempotencyOf reads the caller's key.
-func idempotencyOf(r *http.Request, route string) (idempotency, error) {
+func idempotencyOf(r *http.Request, caller *auth.Principal, route string) (idempotency, error) {
 	values := r.Header.Values(keyHeader)
 	switch len(values) {
 	case 0:
@@ -50,12 +51,8 @@ func idempotencyOf(r *http.Request, route string) (idempotency, error) {
 	if err != nil {
 		return idempotency{}, err
 	}
-	return idempotency{owner: keyOwner(r), key: key, route: route}, nil
+	return idempotency{owner: caller.Owner(), key: key, route: route}, nil
 }
-
-// keyOwner is the name under which the caller is known here. Callers do not identify
-// themselves yet, so all of them are one; whoever checks API keys puts their names here.
-func keyOwner(*http.Request) string { return "" }
 
 // parseKey takes a key as it is or as the quoted string of a structured field (RFC 8941),
 // which is how the IETF's draft of this header spells it: "k" is the key k.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/roomcast/roomcast/internal/auth"
 	"github.com/roomcast/roomcast/internal/event"
 )
 
@@ -56,7 +57,10 @@ func (p published) write(w http.ResponseWriter) {
 
 // publish sends the delivery to the room's members on all instances, once for all requests
 // under one key. A caller that leaves does not take back what it has sent.
-func (s *server) publish(w http.ResponseWriter, once idempotency, d delivery) (published, error) {
+func (s *server) publish(w http.ResponseWriter, caller *auth.Principal, once idempotency, d delivery) (published, error) {
+	if err := s.quotas.take(w.Header(), caller, d.room); err != nil {
+		return published{}, err
+	}
 	publication := once.publication(d)
 	receipt, err := s.Hub.Publish(s.deadlines.begin(), publication)
 	err = once.explain(err)
@@ -66,6 +70,17 @@ func (s *server) publish(w http.ResponseWriter, once idempotency, d delivery) (p
 	}
 	once.mark(w.Header(), receipt)
 	return published{id: publication.ID, position: receipt.Position}, nil
+}
+
+// inTurn refuses requests past the bound of those under way: each holds its body.
+func (s *server) inTurn(next handle) handle {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		defer s.underWay.Add(-1)
+		if n := s.underWay.Add(1); s.Concurrency > 0 && n > int64(s.Concurrency) {
+			return &failure{kind: busy, detail: "too many requests are under way, try again"}
+		}
+		return next(w, r)
+	}
 }
 
 func outcome(receipt event.Receipt, err error) string {

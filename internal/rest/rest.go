@@ -10,12 +10,15 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/roomcast/roomcast/internal/auth"
 	"github.com/roomcast/roomcast/internal/event"
+	"github.com/roomcast/roomcast/internal/limit"
 )
 
 const (
@@ -50,6 +53,8 @@ type Observer interface {
 type Options struct {
 	Hub     Publisher
 	Metrics Observer
+	// Callers knows who may call; nil: everyone may do all.
+	Callers Callers
 	// Gatherer is what /metrics shows; without one there is no such route.
 	Gatherer prometheus.Gatherer
 	// Logger gets what strangers must not see. Nil discards it.
@@ -57,6 +62,11 @@ type Options struct {
 	// Pages answer GET and HEAD at their exact paths, beside the API and not at the
 	// operators' address; what is wrong with a request for one is said as by the API.
 	Pages map[string]http.Handler
+	// PublishesPerCaller and PublishesPerRoom bound publications through this instance; the zero
+	// values are no bounds. Where everyone may do all there is no caller to count for.
+	PublishesPerCaller, PublishesPerRoom limit.Rate
+	// Concurrency bounds the API's requests under way; zero is no bound.
+	Concurrency int
 	// MaxPayload bounds a request body in bytes; 0 means DefaultMaxPayload.
 	MaxPayload int
 	// BodyTimeout bounds how long a body may take to arrive; 0 means DefaultBodyTimeout.
@@ -94,8 +104,10 @@ func NewAPI(options Options) http.Handler {
 	return s.handler(append(s.api(), s.pages()...))
 }
 
-// NewAdmin serves the operators' routes alone, for an address of their own.
+// NewAdmin serves the operators' routes alone, for an address of their own, to everyone who
+// can reach that.
 func NewAdmin(options Options) http.Handler {
+	options.Callers = nil
 	s := newServer(options)
 	return s.handler(s.operations())
 }
@@ -103,24 +115,30 @@ func NewAdmin(options Options) http.Handler {
 type server struct {
 	Options
 
+	everyone  *auth.Principal
+	quotas    quotas
+	underWay  atomic.Int64 // requests of the API
 	deadlines deadlines
 	ids       requestIDs
 }
 
 func newServer(options Options) *server {
 	options = options.withDefaults()
-	return &server{Options: options, deadlines: deadlines{bound: options.PublishTimeout}, ids: newRequestIDs()}
+	return &server{
+		Options: options, everyone: auth.Everyone(), quotas: newQuotas(options),
+		deadlines: deadlines{bound: options.PublishTimeout}, ids: newRequestIDs(),
+	}
 }
 
 // api is what backends call.
 func (s *server) api() []route {
 	apps := envelope{area: "app"}
 	health := envelope{area: "health"}
-	updateApp := methods{http.MethodPut: s.updateApp}
+	updateApp := methods{http.MethodPut: s.inTurn(s.updateApp)}
 	showHealth := methods{http.MethodGet: s.health}
 	return []route{
 		// First, because the router tries one after the other and this is asked the most.
-		{label: updatesPath, path: updatesPath, surface: problem{}, methods: methods{http.MethodPost: s.createUpdate}},
+		{label: updatesPath, path: updatesPath, surface: problem{}, methods: methods{http.MethodPost: s.inTurn(s.createUpdate)}},
 		{label: appsPath, path: appsPath, surface: apps, methods: updateApp},
 		{label: appsPath, path: "/api/v1/apps", surface: apps, methods: updateApp},
 		{label: "/api/v1/health/", path: "/api/v1/health/", surface: health, methods: showHealth},
@@ -149,7 +167,7 @@ func (s *server) operations() []route {
 	if s.Gatherer != nil {
 		routes = append(routes, route{
 			label: "/metrics", path: "/metrics", surface: problem{},
-			methods: methods{http.MethodGet: s.metrics()},
+			methods: methods{http.MethodGet: s.forAdmins(s.metrics())},
 		})
 	}
 	return routes

@@ -62,6 +62,9 @@ func (s *server) fail(answer *answer, r *http.Request, route route, err error) {
 	if failure.kind.status == http.StatusServiceUnavailable {
 		answer.Header().Set("Retry-After", retryAfter)
 	}
+	if failure.kind.status == http.StatusUnauthorized {
+		answer.Header().Set("WWW-Authenticate", "Bearer")
+	}
 	route.surface.fail(answer, failure, id)
 }
 

@@ -31,12 +31,15 @@ type envelopeError struct {
 }
 
 func (e envelope) fail(w http.ResponseWriter, f *failure, _ string) {
-	code := f.kind.code
-	if f.kind == malformedJSON {
-		code = "unmarshalling-failed" // the name the first contract gave it
+	code := e.area + "/" + f.kind.code
+	switch {
+	case f.kind == malformedJSON:
+		code = e.area + "/unmarshalling-failed" // the name the first contract gave it
+	case strings.Contains(f.kind.code, "/"):
+		code = f.kind.code // of another area
 	}
 	writeJSON(w, f.kind.status, envelopeBody{Status: "ERROR", Error: &envelopeError{
-		Code:    e.area + "/" + code,
+		Code:    code,
 		Name:    strings.TrimSuffix(http.StatusText(f.kind.status), " Error") + " Error",
 		Message: f.detail,
 	}})

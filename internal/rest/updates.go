@@ -20,14 +20,21 @@ type update struct {
 
 // createUpdate serves POST …/updates: any event for the members of the app's room.
 func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
+	caller, err := s.caller(r)
+	if err != nil {
+		return err
+	}
 	room, err := roomOfPath(r.PathValue("workspaceId"), r.PathValue("appId"))
 	if err != nil {
+		return err
+	}
+	if err := mayPublish(caller, room); err != nil {
 		return err
 	}
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	once, err := idempotencyOf(r, updatesPath)
+	once, err := idempotencyOf(r, caller, updatesPath)
 	if err != nil {
 		return err
 	}
@@ -36,7 +43,7 @@ func (s *server) createUpdate(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		created, err := s.publish(w, once, delivery{
+		created, err := s.publish(w, caller, once, delivery{
 			room: room, event: update.event, payload: update.data, userID: update.userID,
 		})
 		if err != nil {

@@ -6,6 +6,7 @@ package session
 import (
 	"encoding/json"
 	"net/url"
+	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
 )
@@ -49,10 +50,12 @@ type Handshake struct {
 	// is empty if it does not, Offset if it has got no event in that session.
 	PID, Offset string
 	// Query is the query of the handshake request; in revision 4 the query of the
-	// namespace is added to it.
+	// namespace goes before it.
 	Query url.Values
 	// Authorization is the request's header of that name.
 	Authorization string
+	// Opened is when the transport was opened.
+	Opened time.Time
 	// RemoteAddr is the address the transport was opened from.
 	RemoteAddr string
 }

@@ -43,6 +43,7 @@ func (s *Server) Accept(engine *engineio.Session, r *http.Request) engineio.Hand
 		// Cloned, or the strings would keep the whole request in memory.
 		query:         strings.Clone(r.URL.RawQuery),
 		authorization: strings.Clone(r.Header.Get("Authorization")),
+		opened:        time.Now(),
 	}
 	c.connectTimer = time.AfterFunc(s.options.ConnectTimeout, func() {
 		engine.Close("connect timeout")
@@ -58,6 +59,7 @@ type connection struct {
 
 	query         string // of the handshake request
 	authorization string
+	opened        time.Time
 
 	connectTimer *time.Timer // nil once a namespace was joined
 	socket       *socket     // the root namespace, nil while not joined
@@ -161,6 +163,7 @@ func (c *connection) handshake(auth []byte) session.Handshake {
 		Offset:        offset,
 		Query:         query,
 		Authorization: c.authorization,
+		Opened:        c.opened,
 		RemoteAddr:    c.engine.RemoteAddr(),
 	}
 }
