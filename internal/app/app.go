@@ -157,19 +157,19 @@ func engineOptions(cfg *config.Config, observer engineio.Observer, logger *slog.
 		origins = []string{"*"}
 	}
 	return engineio.Options{
-		Accept:         accept,
-		PingInterval:   cfg.Engine.PingInterval,
-		PingTimeout:    cfg.Engine.PingTimeout,
-		UpgradeTimeout: cfg.Engine.UpgradeTimeout,
-		MaxPayload:     cfg.Engine.MaxPayload,
-		BacklogBytes:   cfg.Limits.BacklogBytes,
-		MaxSessions:    cfg.Limits.MaxSessions,
-		// A client that comes back subscribes to all of its rooms at once.
+		Accept:             accept,
+		PingInterval:       cfg.Engine.PingInterval,
+		PingTimeout:        cfg.Engine.PingTimeout,
+		UpgradeTimeout:     cfg.Engine.UpgradeTimeout,
+		MaxPayload:         cfg.Engine.MaxPayload,
+		BacklogBytes:       cfg.Limits.BacklogBytes,
+		MaxSessions:        cfg.Limits.MaxSessions,
 		SessionsPerAddress: cfg.Limits.SessionsPerAddress,
 		Handshakes:         rate(cfg.Limits.Handshakes, 0),
-		Packets:            rate(cfg.Limits.Packets, 2*cfg.Limits.RoomsPerSession),
-		Bytes:              rate(cfg.Limits.InboundBytes, cfg.Engine.MaxPayload),
-		EIO3:               cfg.Engine.EIO3,
+		// A client that comes back subscribes to all of its rooms at once.
+		Packets: rate(cfg.Limits.Packets, 2*cfg.Limits.RoomsPerSession),
+		Bytes:   rate(cfg.Limits.InboundBytes, cfg.Engine.MaxPayload),
+		EIO3:    cfg.Engine.EIO3,
 		// A balancer routes by this prefix: the requests of one session must all reach
 		// the instance that holds it.
 		IDPrefix: cfg.Instance + ".",

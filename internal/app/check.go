@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -54,7 +55,7 @@ func checkAccess(ctx context.Context, access config.Access, logger *slog.Logger)
 	if tokens.JWKS != "" {
 		findings = append(findings, checkJWKS(ctx, tokens.JWKS, logger))
 	}
-	findings = append(findings, Finding{Subject: "tokens", Text: "issuer " + orAny(tokens.Issuer) + ", audience " + orAny(tokens.Audience)})
+	findings = append(findings, Finding{Subject: "tokens", Text: "issuer " + cmp.Or(tokens.Issuer, "any") + ", audience " + cmp.Or(tokens.Audience, "any")})
 	for _, line := range access.APIKeys.Describe() {
 		findings = append(findings, Finding{Subject: "key", Text: line})
 	}
@@ -73,13 +74,6 @@ func checkJWKS(ctx context.Context, url string, logger *slog.Logger) Finding {
 		return Finding{Subject: "tokens", Text: "by the keys at ROOMCAST_JWKS_URL", Err: err}
 	}
 	return Finding{Subject: "tokens", Text: fmt.Sprintf("by %d keys at ROOMCAST_JWKS_URL", source.Len())}
-}
-
-func orAny(text string) string {
-	if text == "" {
-		return "any"
-	}
-	return text
 }
 
 func openToAll(cfg config.Config) []Finding {

@@ -28,6 +28,8 @@ const (
 	jwksTimeout = 5 * time.Second
 	jwksBytes   = 1 << 20
 	jwksKeys    = 100
+	// maxRedirects is how often the URL may lead elsewhere.
+	maxRedirects = 3
 	// jwksFirst and jwksLongest are the pauses after a fetch that failed, doubling.
 	jwksFirst   = time.Second
 	jwksLongest = time.Minute
@@ -35,6 +37,7 @@ const (
 
 var (
 	errUnavailable = errors.New("the keys have not been fetched yet")
+	errRedirect    = errors.New("the URL leads elsewhere too often, or to another scheme")
 	errUnknownKey  = errors.New("no key has the token's kid")
 )
 
@@ -57,9 +60,21 @@ type JWKS struct {
 func NewJWKS(url string, logger *slog.Logger) *JWKS {
 	return &JWKS{
 		url: url, logger: logger,
-		client: &http.Client{Timeout: jwksTimeout},
+		client: &http.Client{
+			Timeout: jwksTimeout, CheckRedirect: staysSecure,
+			// Nothing is asked again for minutes: a connection that is kept would be nobody's.
+			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+		},
 		wanted: make(chan struct{}, 1), next: make(chan struct{}),
 	}
+}
+
+// staysSecure refuses to be sent to where somebody on the way could slip in a key.
+func staysSecure(next *http.Request, before []*http.Request) error {
+	if next.URL.Scheme != before[0].URL.Scheme || len(before) > maxRedirects {
+		return errRedirect
+	}
+	return nil
 }
 
 // Run keeps the keys until ctx ends.

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -80,7 +81,6 @@ func follow(t *testing.T, url string) (*JWKS, *Verifier) {
 	t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		source.client.CloseIdleConnections()
 	})
 	return source, NewVerifier(Options{Source: source})
 }
@@ -190,9 +190,20 @@ func TestAnAnswerWithoutEnd(t *testing.T) {
 	}))
 	defer server.Close()
 	source := NewJWKS(server.URL, slog.New(slog.DiscardHandler))
-	defer source.client.CloseIdleConnections()
 	if err := source.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "longer than") {
 		t.Errorf("Fetch: %v", err)
+	}
+}
+
+// An https:// URL must not lead to where anybody can answer.
+func TestRedirects(t *testing.T) {
+	for name, target := range map[string]string{"another scheme": "ftp://127.0.0.1/", "itself": "/"} {
+		server := httptest.NewServer(http.RedirectHandler(target, http.StatusFound))
+		err := NewJWKS(server.URL, slog.New(slog.DiscardHandler)).Fetch(t.Context())
+		server.Close()
+		if !errors.Is(err, errRedirect) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -24,15 +24,11 @@ type draft struct {
 // path means no file. A variable set to nothing counts as unset. The error is a Faults
 // with everything that is wrong.
 func Load(environ []string, dotenvPath string) (Config, error) {
-	var faults Faults
-	file, fault := readDotenv(dotenvPath)
-	if fault != nil {
-		faults = append(faults, *fault)
-	}
-	d := &draft{given: merge(environ, file)}
+	d, faults := newDraft(environ, dotenvPath)
+	unread := len(faults) > 0
 	faults = append(faults, d.parse(table())...)
 	// Faults of what is missing would mislead while part of the file is unread.
-	if fault == nil {
+	if !unread {
 		faults = append(faults, d.check(faults)...)
 	}
 	faults = append(faults, unknown(d.given)...)
@@ -47,12 +43,7 @@ func Load(environ []string, dotenvPath string) (Config, error) {
 // LoadListen reads, as Load does, where an instance listens, and looks at nothing else:
 // whoever asks how an instance is needs neither its secrets nor a sound configuration.
 func LoadListen(environ []string, dotenvPath string) (Listen, error) {
-	var faults Faults
-	file, fault := readDotenv(dotenvPath)
-	if fault != nil {
-		faults = append(faults, *fault)
-	}
-	d := &draft{given: merge(environ, file)}
+	d, faults := newDraft(environ, dotenvPath)
 	if faults = append(faults, d.parse(listenVariables())...); len(faults) > 0 {
 		return Listen{}, faults
 	}
@@ -61,18 +52,23 @@ func LoadListen(environ []string, dotenvPath string) (Listen, error) {
 
 // LoadAccess reads, as Load does, who may come in, and looks at nothing else.
 func LoadAccess(environ []string, dotenvPath string) (Access, error) {
-	var faults Faults
-	file, fault := readDotenv(dotenvPath)
-	if fault != nil {
-		faults = append(faults, *fault)
-	}
-	d := &draft{given: merge(environ, file)}
+	d, faults := newDraft(environ, dotenvPath)
 	faults = append(faults, d.parse(accessVariables())...)
 	faults = append(faults, d.checkOf(faults, d.checkAuth)...)
 	if len(faults) > 0 {
 		return Access{}, faults
 	}
 	return d.Access, nil
+}
+
+// newDraft holds what was given, none of it read yet.
+func newDraft(environ []string, dotenvPath string) (*draft, Faults) {
+	file, fault := readDotenv(dotenvPath)
+	d := &draft{given: merge(environ, file)}
+	if fault != nil {
+		return d, Faults{*fault}
+	}
+	return d, nil
 }
 
 // parse fills the draft from rows of the table, defaults first.

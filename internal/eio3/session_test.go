@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/roomcast/roomcast/internal/event"
 	"github.com/roomcast/roomcast/internal/session"
@@ -64,6 +65,17 @@ func TestRefusedClientMayTryAgain(t *testing.T) {
 	const refused = `4{"message":"token required","data":{"code":"auth/required"}}`
 	wantSent(t, w, refused, refused, `0`)
 	wantEvents(t, g.peer(0), `hello`)
+}
+
+// Who was refused and does nothing about it is not kept.
+func TestRefusedClientIsClosedInTime(t *testing.T) {
+	refuse := func(session.Handshake) error { return &session.Refusal{Code: "c", Message: "no"} }
+	s := New(Options{Gateway: &gateway{refuse: refuse}, Logger: discardLogger(), ConnectTimeout: 20 * time.Millisecond})
+	t.Cleanup(func() { shutDown(t, s) })
+	w := dial(t, s)
+	if got := w.closedWith(t); got != "connect timeout" {
+		t.Errorf("closed with %q", got)
+	}
 }
 
 func TestEvents(t *testing.T) {

@@ -27,10 +27,15 @@ var (
 	refuseStopping  = &refusal{4, http.StatusServiceUnavailable, "Server is shutting down", "stopping"}
 )
 
+// passes reports whether the same request may be answered otherwise later.
+func (r *refusal) passes() bool {
+	return r.status == http.StatusServiceUnavailable || r.status == http.StatusTooManyRequests
+}
+
 // refuse is the only way an error leaves this package over HTTP.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	s.options.Observer.Refused(why.cause)
-	if why.status == http.StatusServiceUnavailable || why.status == http.StatusTooManyRequests {
+	if why.passes() {
 		w.Header().Set("Retry-After", "5")
 	}
 	if isUpgrade(r) {
@@ -48,7 +53,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 // the code, and the connection dropped.
 func refuseUpgrade(w http.ResponseWriter, why *refusal) {
 	status := http.StatusBadRequest
-	if why.status == http.StatusServiceUnavailable || why.status == http.StatusTooManyRequests {
+	if why.passes() {
 		status = why.status
 	}
 	w.Header().Set("Connection", "close")
