@@ -53,7 +53,8 @@ type JWKS struct {
 	keys    []Key
 	fetched time.Time     // when keys were had last, zero before the first time
 	tried   time.Time     // when the last fetch began
-	next    chan struct{} // closed with the end of the next fetch
+	asking  bool          // a fetch is under way
+	next    chan struct{} // closed with the end of the next fetch, or of the one under way
 }
 
 // NewJWKS makes a source that fetches nothing before Run.
@@ -110,11 +111,12 @@ func (j *JWKS) Run(ctx context.Context) {
 // Fetch gets the keys once.
 func (j *JWKS) Fetch(ctx context.Context) error {
 	j.mu.Lock()
-	j.tried = time.Now()
+	j.tried, j.asking = time.Now(), true
 	j.mu.Unlock()
 	keys, err := j.get(ctx)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.asking = false
 	if err == nil {
 		j.keys, j.fetched = keys, time.Now()
 	}
@@ -230,7 +232,8 @@ func (j *JWKS) ask() {
 }
 
 // look finds the keys that serve, and tells whether the next fetch is worth waiting for: it
-// may be the first that succeeds, or bring a key id that is new.
+// may be the first that succeeds, or bring a key id that is new. The one that is under way
+// serves all who come meanwhile: after a rotation many do.
 func (j *JWKS) look(algorithm, id string) (keys []Key, next <-chan struct{}, worth bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -239,7 +242,7 @@ func (j *JWKS) look(algorithm, id string) (keys []Key, next <-chan struct{}, wor
 			keys = append(keys, key)
 		}
 	}
-	return keys, j.next, j.fetched.IsZero() || id != "" && time.Since(j.tried) >= jwksPause
+	return keys, j.next, j.fetched.IsZero() || id != "" && (j.asking || time.Since(j.tried) >= jwksPause)
 }
 
 func (j *JWKS) known() bool {

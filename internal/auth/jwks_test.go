@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -222,4 +223,48 @@ func FuzzParseJWKS(f *testing.F) {
 			t.Errorf("%q gives neither keys nor an error", body)
 		}
 	})
+}
+
+// After a rotation many tokens of the new key come at a time. Whoever comes while it is being
+// fetched waits for that as the first one does, and is not told that its key is unknown.
+func TestTokensWaitForTheFetchUnderWay(t *testing.T) {
+	e := newEndpoint(t)
+	e.publishes(http.StatusOK, jwk("ES256", "e1"))
+	source, v := follow(t, e.URL)
+	if _, err := v.Verify(t.Context(), signAs(t, "ES256", "e1")); err != nil {
+		t.Fatal(err)
+	}
+	e.publishes(http.StatusOK, jwk("ES384", "e2"))
+	e.mu.Lock() // the next fetch is answered when this is let go
+	source.due()
+	token := signAs(t, "ES384", "e2")
+	verdicts := make(chan error, 8)
+	verify := func() {
+		_, err := v.Verify(t.Context(), token)
+		verdicts <- err
+	}
+	go verify()
+	for !source.isAsking() {
+		runtime.Gosched()
+	}
+	for range cap(verdicts) - 1 {
+		go verify()
+	}
+	select {
+	case err := <-verdicts:
+		t.Errorf("one did not wait: %v", err)
+	case <-time.After(20 * time.Millisecond): // time to be wrong in, none that anything depends on
+	}
+	e.mu.Unlock()
+	for range cap(verdicts) {
+		if err := <-verdicts; err != nil {
+			t.Errorf("a token of the key that was on its way: %v", err)
+		}
+	}
+}
+
+func (j *JWKS) isAsking() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.asking
 }
