@@ -26,12 +26,13 @@ var allowed = map[string][]string{
 	"internal/nonblock":   {},
 	"internal/packet":     {},
 	"internal/playground": {},
+	"internal/proxy":      {},
 
 	"internal/event":   {"internal/packet"},
 	"internal/session": {"internal/event"},
 
 	"internal/auth":   {"internal/event"},
-	"internal/config": {"internal/auth"},
+	"internal/config": {"internal/auth", "internal/proxy"},
 
 	"internal/hub":    {"internal/event"},
 	"internal/memory": {"internal/event"},

@@ -43,6 +43,8 @@ const (
 	idleTimeout = 90 * time.Second
 	// maxHeader bounds a request's header, in bytes: tokens travel there.
 	maxHeader = 32 << 10
+	// maxURL bounds a request's URL, in bytes: a token may be its longest part.
+	maxURL = 20 << 10
 )
 
 // Options of an Instance.
@@ -166,6 +168,9 @@ func engineOptions(cfg *config.Config, observer engineio.Observer, logger *slog.
 		MaxSessions:        cfg.Limits.MaxSessions,
 		SessionsPerAddress: cfg.Limits.SessionsPerAddress,
 		Handshakes:         rate(cfg.Limits.Handshakes, 0),
+		AddressHandshakes:  rate(cfg.Limits.AddressHandshakes, 0),
+		Shared:             cfg.Listen.Proxies.Shared,
+		MaxURL:             maxURL,
 		// A client that comes back subscribes to all of its rooms at once.
 		Packets: rate(cfg.Limits.Packets, 2*cfg.Limits.RoomsPerSession),
 		Bytes:   rate(cfg.Limits.InboundBytes, cfg.Engine.MaxPayload),
@@ -191,7 +196,7 @@ func (i *Instance) serve(options rest.Options) {
 		i.admin = i.newServer(rest.NewAdmin(options))
 		api = rest.NewAPI(options)
 	}
-	i.public = i.newServer(i.routes(api))
+	i.public = i.newServer(i.options.Config.Listen.Proxies.Behind(i.routes(api)))
 	i.public.ConnState = i.coming.observe
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/internal/auth"
+	"github.com/roomcast/roomcast/internal/proxy"
 )
 
 // Config is what one instance runs with. Every value in it has been checked.
@@ -37,6 +38,16 @@ type Listen struct {
 	Host  string // an address or a host name, empty for all interfaces
 	Port  int    // 0 for any free port
 	Admin string // host:port for metrics and health alone, empty to serve them on Port
+
+	// TLS is what Port is served with; its zero value: in the clear.
+	TLS TLS
+	// Proxies are those who may say which client a request comes from.
+	Proxies proxy.Networks
+}
+
+// TLS names the files, in PEM form, of a certificate with its chain and of its key.
+type TLS struct {
+	CertFile, KeyFile string
 }
 
 // Engine is the Engine.IO side: protocol revisions and their clocks.
@@ -57,10 +68,10 @@ type Limits struct {
 	BacklogBytes    int // unsent bytes of one connection; past it the connection is closed
 	MaxSessions     int // sessions of this instance
 	RoomsPerSession int
-	// SessionsPerAddress is of this instance; zero is no bound.
-	SessionsPerAddress int
-	// Handshakes are of all clients together, in a second.
-	Handshakes int
+	// SessionsPerAddress and SessionsPerUser are of this instance.
+	SessionsPerAddress, SessionsPerUser int
+	// Handshakes are of all clients together, AddressHandshakes those of one address, in a second.
+	Handshakes, AddressHandshakes int
 	// Packets and InboundBytes are of one client, in a second.
 	Packets, InboundBytes int
 	// PublishesPerCaller and PublishesPerRoom are of this instance, in a second.

@@ -95,6 +95,7 @@ func (d *draft) parse(rows []spec) Faults {
 func (d *draft) check(already Faults) Faults {
 	return d.checkOf(already, func(add func(variable, reason string)) {
 		d.checkAuth(add)
+		d.checkTLS(add)
 		d.checkRedis(add)
 		d.checkLimits(add)
 		d.checkContinuity(add)

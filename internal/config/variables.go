@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/roomcast/roomcast/internal/proxy"
 )
 
 // Variable is one variable of the environment, as a reader of the documentation needs it.
@@ -91,6 +93,12 @@ func listenVariables() []spec {
 			host(func(d *draft) *string { return &d.Listen.Host })),
 		row("ROOMCAST_ADMIN_ADDR", "", "", "Serve `/metrics`, `/healthz` and `/readyz` on this address and no longer on `PORT`",
 			address(func(d *draft) *string { return &d.Listen.Admin })),
+		row("ROOMCAST_TLS_CERT_FILE", "", "", "Certificate, with its chain, for TLS on `PORT`; read again when the file has changed. Unset: in the clear, for a proxy that ends TLS",
+			anyText(func(d *draft) *string { return &d.Listen.TLS.CertFile })),
+		row("ROOMCAST_TLS_KEY_FILE", "", "", "The key of `ROOMCAST_TLS_CERT_FILE`",
+			anyText(func(d *draft) *string { return &d.Listen.TLS.KeyFile })),
+		row("ROOMCAST_TRUSTED_PROXIES", "", "", "Addresses and networks of proxies that say by `X-Forwarded-For` which client a request comes from; unset: nobody is believed",
+			networks(func(d *draft) *proxy.Networks { return &d.Listen.Proxies })),
 	}
 }
 
@@ -146,10 +154,15 @@ func limitVariables() []spec {
 			whole(1000, 1<<30, "bytes", func(d *draft) *int { return &d.Limits.BacklogBytes })),
 		row("ROOMCAST_MAX_SESSIONS", "100000", "sessions", "Sessions of this instance before further ones are refused",
 			whole(1, 10_000_000, "sessions", func(d *draft) *int { return &d.Limits.MaxSessions })),
-		row("ROOMCAST_SESSIONS_PER_ADDRESS", "100000", "sessions", "Sessions that clients of one address may have on this instance; behind a proxy all have its address",
+		row("ROOMCAST_SESSIONS_PER_ADDRESS", "1000", "sessions", "Sessions that clients of one address, or of one /64 of IPv6, may have on this instance. Not counted: those at "+
+			"`ROOMCAST_TRUSTED_PROXIES` and, while that is unset, at private and loopback addresses, as balancers have them",
 			whole(1, 10_000_000, "sessions", func(d *draft) *int { return &d.Limits.SessionsPerAddress })),
+		row("ROOMCAST_SESSIONS_PER_USER", "100", "sessions", "Sessions that tokens of one subject may have on this instance",
+			whole(1, 10_000_000, "sessions", func(d *draft) *int { return &d.Limits.SessionsPerUser })),
 		row("ROOMCAST_HANDSHAKES_PER_SECOND", "5000", "handshakes", "Handshakes of all clients together, in a second; twice as many may come at once",
 			whole(1, 1_000_000, "handshakes", func(d *draft) *int { return &d.Limits.Handshakes })),
+		row("ROOMCAST_HANDSHAKES_PER_ADDRESS", "200", "handshakes", "Handshakes of one address in a second, counted as `ROOMCAST_SESSIONS_PER_ADDRESS`; twice as many may come at once",
+			whole(1, 1_000_000, "handshakes", func(d *draft) *int { return &d.Limits.AddressHandshakes })),
 		row("ROOMCAST_PACKETS_PER_SECOND", "100", "packets", "Packets one client may send in a second, pings and pongs among them, before it is closed; twice as many, and two for each of `ROOMCAST_ROOMS_PER_SESSION`, may come at once",
 			whole(1, 100_000, "packets", func(d *draft) *int { return &d.Limits.Packets })),
 		row("ROOMCAST_INBOUND_BYTES_PER_SECOND", "1000000", "bytes", "Bytes one client may send in a second before it is closed; `ROOMCAST_MAX_PAYLOAD` and twice as many may come at once",

@@ -10,6 +10,7 @@ package engineio
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/roomcast/roomcast/internal/limit"
@@ -87,8 +88,17 @@ type Options struct {
 	BacklogBytes int
 	// MaxSessions bounds the sessions held at once; further handshakes get 503.
 	MaxSessions int
-	// SessionsPerAddress bounds those of one address; further ones get 429. Zero: no bound.
+	// SessionsPerAddress bounds those of one address, of IPv6 of one /64; further ones get 429.
+	// Zero: no bound.
 	SessionsPerAddress int
+	// AddressHandshakes bounds the handshakes of one address; one too many gets 429. The zero
+	// value is no bound.
+	AddressHandshakes limit.Rate
+	// Shared reports addresses that many clients have, as a balancer's: they are not counted.
+	// Optional.
+	Shared func(netip.Addr) bool
+	// MaxURL bounds a request's URL, in bytes; a longer one gets 414. Zero: no bound.
+	MaxURL int
 	// Handshakes bounds the handshakes of all clients together; one too many gets 503. The zero
 	// value is no bound, as of the next two.
 	Handshakes limit.Rate

@@ -2,6 +2,7 @@ package engineio_test
 
 import (
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -108,4 +109,39 @@ func TestSessionsPerAddress(t *testing.T) {
 	eventually(t, "a free place", func() bool { return h.engine.Live() == 1 })
 	h.poll(4)
 	h.do("GET", "EIO=4&transport=polling", "").expect(t, 429, `{"code":4,"message":"Too many sessions of one address"}`)
+}
+
+// One that hurries is refused, and leaves the others what all have together. A proxy's address
+// is not counted: all behind it have that.
+func TestHandshakesOfOneAddress(t *testing.T) {
+	shared := false
+	h := start(t, func(o *engineio.Options) {
+		o.AddressHandshakes, o.SessionsPerAddress = slowly(2), 10
+		o.Shared = func(address netip.Addr) bool { return shared && address.IsLoopback() }
+	})
+	h.poll(4)
+	h.poll(4)
+	a := h.do("GET", "EIO=4&transport=polling", "")
+	a.expect(t, 429, `{"code":4,"message":"Too many handshakes of one address"}`)
+	if after, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || after < 1 {
+		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+	}
+	shared = true
+	for range 15 {
+		h.poll(4)
+	}
+}
+
+func TestURLs(t *testing.T) {
+	const limit = 200
+	h := start(t, func(o *engineio.Options) { o.MaxURL = limit })
+	query := "EIO=4&transport=polling&x="
+	fits := query + strings.Repeat("x", limit-len(h.path("?")+query))
+	if a := h.do("GET", fits, ""); a.status != http.StatusOK {
+		t.Errorf("a URL of %d bytes: %d", limit, a.status)
+	}
+	h.do("GET", fits+"x", "").expect(t, http.StatusRequestURITooLong, `{"code":3,"message":"URL too long"}`)
+	if status, _, body := h.refusedUpgrade(fits+"x", ""); status != "HTTP/1.1 400 Bad Request" || body != "URL too long" {
+		t.Errorf("upgrade answered %q %q", status, body)
+	}
 }

@@ -15,16 +15,18 @@ type refusal struct {
 }
 
 var (
-	refuseTransport = &refusal{0, http.StatusBadRequest, "Transport unknown", "transport_unknown"}
-	refuseSession   = &refusal{1, http.StatusBadRequest, "Session ID unknown", "session_unknown"}
-	refuseMethod    = &refusal{2, http.StatusBadRequest, "Bad handshake method", "bad_method"}
-	refuseRequest   = &refusal{3, http.StatusBadRequest, "Bad request", "bad_request"}
-	refuseOrigin    = &refusal{4, http.StatusForbidden, "Forbidden", "origin"}
-	refuseRevision  = &refusal{5, http.StatusBadRequest, "Unsupported protocol version", "revision"}
-	refuseFull      = &refusal{4, http.StatusServiceUnavailable, "Too many sessions", "full"}
-	refuseHurry     = &refusal{4, http.StatusServiceUnavailable, "Too many handshakes", "handshake_rate"}
-	refuseAddress   = &refusal{4, http.StatusTooManyRequests, "Too many sessions of one address", "address"}
-	refuseStopping  = &refusal{4, http.StatusServiceUnavailable, "Server is shutting down", "stopping"}
+	refuseTransport    = &refusal{0, http.StatusBadRequest, "Transport unknown", "transport_unknown"}
+	refuseSession      = &refusal{1, http.StatusBadRequest, "Session ID unknown", "session_unknown"}
+	refuseMethod       = &refusal{2, http.StatusBadRequest, "Bad handshake method", "bad_method"}
+	refuseRequest      = &refusal{3, http.StatusBadRequest, "Bad request", "bad_request"}
+	refuseOrigin       = &refusal{4, http.StatusForbidden, "Forbidden", "origin"}
+	refuseRevision     = &refusal{5, http.StatusBadRequest, "Unsupported protocol version", "revision"}
+	refuseFull         = &refusal{4, http.StatusServiceUnavailable, "Too many sessions", "full"}
+	refuseHurry        = &refusal{4, http.StatusServiceUnavailable, "Too many handshakes", "handshake_rate"}
+	refuseAddress      = &refusal{4, http.StatusTooManyRequests, "Too many sessions of one address", "address"}
+	refuseAddressHurry = &refusal{4, http.StatusTooManyRequests, "Too many handshakes of one address", "address_rate"}
+	refuseURL          = &refusal{3, http.StatusRequestURITooLong, "URL too long", "url"}
+	refuseStopping     = &refusal{4, http.StatusServiceUnavailable, "Server is shutting down", "stopping"}
 )
 
 // passes reports whether the same request may be answered otherwise later.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -22,8 +23,8 @@ type Server struct {
 	sessions map[string]*Session // by id; also closed ones whose end a poll has yet to learn
 	live     int                 // sessions not yet ended
 	stopping bool
-	inRow    limit.Bucket   // of handshakes
-	homes    map[string]int // sessions not yet ended, by address
+	inRow    limit.Bucket // of handshakes
+	homes    homes
 
 	drainTurn chan struct{} // holds an element while a Drain runs; there is one at a time
 
@@ -37,7 +38,7 @@ func NewServer(options Options) *Server {
 	return &Server{
 		options:   options,
 		sessions:  make(map[string]*Session),
-		homes:     make(map[string]int),
+		homes:     homes{sessions: make(map[netip.Prefix]int), inRow: make(map[netip.Prefix]*limit.Bucket)},
 		drainTurn: make(chan struct{}, 1),
 	}
 }
@@ -52,6 +53,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.options.Origins.writeHeaders(w, r)
 	if r.Method == http.MethodOptions && s.options.Origins.configured() {
 		s.options.Origins.answerPreflight(w, r)
+		return
+	}
+	if s.tooLong(r) {
+		s.refuse(w, r, refuseURL)
 		return
 	}
 	query := parseParameters(r)
@@ -143,6 +148,7 @@ func (s *Server) admitsPage(r *http.Request) bool {
 // admit counts the session in and makes it reachable under its id. Until the handshake
 // is answered nobody knows that id.
 func (s *Server) admit(session *Session) *refusal {
+	home, now := s.homeOf(session.remote), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -150,25 +156,28 @@ func (s *Server) admit(session *Session) *refusal {
 		return refuseStopping
 	case s.live >= s.options.MaxSessions:
 		return refuseFull
-	case s.options.SessionsPerAddress > 0 && s.homes[session.address()] >= s.options.SessionsPerAddress:
-		return refuseAddress
-	case !s.keepsPace():
+	}
+	// Who hurries must not use up what all have together.
+	if why := s.refusesHome(home, now); why != nil {
+		return why
+	}
+	if !s.keepsPace(now) {
 		return refuseHurry
 	}
 	s.live++
-	s.homes[session.address()]++
+	s.homes.moveIn(home)
 	s.running.Add(1)
 	s.sessions[session.id] = session
 	return nil
 }
 
 // keepsPace reports whether there may be another handshake now. The mutex must be held.
-func (s *Server) keepsPace() bool {
+func (s *Server) keepsPace(now time.Time) bool {
 	rate := s.options.Handshakes
 	if rate.PerSecond == 0 {
 		return true
 	}
-	ok, _ := s.inRow.Take(rate, 1, time.Now())
+	ok, _ := s.inRow.Take(rate, 1, now)
 	return ok
 }
 
@@ -181,13 +190,10 @@ func (s *Server) forget(session *Session) {
 
 // discharge counts the session out, once its handler knows.
 func (s *Server) discharge(session *Session) {
+	home := s.homeOf(session.remote)
 	s.mu.Lock()
 	s.live--
-	if address := session.address(); s.homes[address] > 1 {
-		s.homes[address]--
-	} else {
-		delete(s.homes, address)
-	}
+	s.homes.moveOut(home)
 	s.mu.Unlock()
 	s.running.Done()
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -61,17 +60,8 @@ func (s *Session) ID() string { return s.id }
 // Revision is the protocol revision the client speaks.
 func (s *Session) Revision() Revision { return s.revision }
 
-// RemoteAddr is the address of the connection that opened the session.
+// RemoteAddr is where the request that opened the session came from.
 func (s *Session) RemoteAddr() string { return s.remote }
-
-// address is where the client comes from, without the port.
-func (s *Session) address() string {
-	host, _, err := net.SplitHostPort(s.remote)
-	if err != nil {
-		return s.remote
-	}
-	return host
-}
 
 // openPacket is the first packet of every session. All five keys are always present;
 // maxPayload is not part of revision 3, whose clients ignore it.
