@@ -9,7 +9,7 @@ func TestCheckOfAGoodConfiguration(t *testing.T) {
 	environment(t, "PORT", "9000", "ROOMCAST_HOST", "127.0.0.1", "ROOMCAST_JWT_SECRET", "hunter2 hunter2 hunter2 hunter2 hunter2",
 		"ROOMCAST_API_KEYS", "ci:hunter2:publish+read:acme+beta-*,ops:hunter3:admin:*", "ROOMCAST_ALLOWED_ORIGINS", "https://app.example")
 	code, stdout, stderr := command(t, "check")
-	const want = `ok    listens   on 127.0.0.1, port 9000
+	const want = `ok    listens   on 127.0.0.1, port 9000, in the clear: a proxy in front has to end TLS
 ok    tokens    by HS256 HS384 HS512
 ok    tokens    issuer any, audience any
 ok    key       ci publishes to acme/* beta-*/*, reads acme/* beta-*/*

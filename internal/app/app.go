@@ -3,6 +3,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -113,7 +114,7 @@ func New(options Options) *Instance {
 	i.jwks = identity.jwks
 	door := gateway.New(gateway.Options{
 		Hub: i.hub, Recovery: cfg.Recovery.On, Logger: options.Logger,
-		Verifier: identity.verifier(), ConnectTimeout: cfg.Engine.ConnectTimeout,
+		Observer: counters, SessionsPerUser: cfg.Limits.SessionsPerUser, Verifier: identity.verifier(), ConnectTimeout: cfg.Engine.ConnectTimeout,
 		Leeway: cfg.Access.Tokens.Leeway, TokenNotice: cfg.Access.Tokens.Notice, TokenGrace: cfg.Access.Tokens.Grace,
 	})
 	current := socketio.New(socketio.Options{
@@ -147,6 +148,7 @@ func New(options Options) *Instance {
 		Gatherer:           registry,
 		Logger:             options.Logger,
 		MaxPayload:         cfg.Engine.MaxPayload,
+		MaxURL:             maxURL,
 		Pages:              pages(options.Page),
 	})
 	return i
@@ -261,7 +263,7 @@ func (i *Instance) Start(ctx context.Context) error {
 	}
 	cfg := i.options.Config
 	i.options.Logger.Info("serving", "address", i.listener.Addr().String(), "instance", cfg.Instance,
-		"store", storeName(cfg.Redis), "page", pageURL(cfg.Listen.Host, i.listener.Addr()))
+		"store", storeName(cfg.Redis), "page", pageURL(cfg.Listen, i.listener.Addr()))
 	return nil
 }
 
@@ -270,7 +272,7 @@ func (i *Instance) Start(ctx context.Context) error {
 func (i *Instance) listen() error {
 	operators, err := i.open()
 	if operators != nil {
-		i.serveOn(i.admin, operators)
+		i.serveOn(i.admin, operators, nil)
 		i.stops.push("operators' server", i.admin.Shutdown)
 	}
 	// Even without sessions there is what New has started to serve them.
@@ -279,7 +281,11 @@ func (i *Instance) listen() error {
 	if err != nil {
 		return err
 	}
-	i.serveOn(i.public, i.listener)
+	encrypt, err := i.encryption()
+	if err != nil {
+		return err
+	}
+	i.serveOn(i.public, i.listener, encrypt)
 	i.stops.push("listener", i.stopAccepting)
 	i.stops.push("polling", i.stopPolling)
 	return nil
@@ -332,20 +338,36 @@ func orAnother(err error, variable string) error {
 }
 
 // pageURL is where a browser on this machine finds the page.
-func pageURL(host string, listening net.Addr) string {
+func pageURL(listen config.Listen, listening net.Addr) string {
+	scheme, host := "http://", listen.Host
+	if listen.TLS != (config.TLS{}) {
+		scheme = "https://"
+	}
 	_, port, _ := net.SplitHostPort(listening.String()) // a listener's own address
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port) + "/"
+	return scheme + net.JoinHostPort(host, port) + "/"
+}
+
+// encryption is nil where clients are served in the clear.
+func (i *Instance) encryption() (*tls.Config, error) {
+	if files := i.options.Config.Listen.TLS; files != (config.TLS{}) {
+		return newTLS(files, i.options.Logger)
+	}
+	return nil, nil //nolint:nilnil // nothing is no error here
 }
 
 // serveOn serves until the listener is closed.
-func (i *Instance) serveOn(server *http.Server, listener net.Listener) {
+func (i *Instance) serveOn(server *http.Server, listener net.Listener, encrypt *tls.Config) {
+	listener = nonblock.Listener{Listener: listener}
+	if encrypt != nil {
+		listener = tls.NewListener(listener, encrypt)
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := server.Serve(nonblock.Listener{Listener: listener}); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			i.failed <- fmt.Errorf("serving: %w", err)
 		}
 	}()

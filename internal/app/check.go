@@ -37,6 +37,14 @@ func listens(listen config.Listen) string {
 		host = "all interfaces"
 	}
 	text := fmt.Sprintf("on %s, port %d", host, listen.Port)
+	if listen.TLS != (config.TLS{}) {
+		text += ", with TLS"
+	} else {
+		text += ", in the clear: a proxy in front has to end TLS"
+	}
+	if len(listen.Proxies) > 0 {
+		text += fmt.Sprintf("; X-Forwarded-For is believed from %v", listen.Proxies)
+	}
 	if listen.Admin != "" {
 		text += "; for operators on " + listen.Admin
 	}

@@ -81,6 +81,7 @@ const (
 	CodeAudience    = "auth/token-audience"       //
 	CodeClaims      = "auth/token-claims"         // subject or permissions cannot be read
 	CodeSubject     = "auth/token-subject"        // a later token is somebody else's
+	CodeSessions    = "auth/too-many-sessions"    // of one subject
 	CodeForbidden   = "auth/forbidden"            // known, and not permitted
 	CodeKey         = "auth/key"                  // a key of the REST API that is none
 	CodeUnavailable = "auth/unavailable"          // the keys cannot be had at the moment

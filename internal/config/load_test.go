@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/proxy"
 )
 
 // load reads environ and a file .env of the working directory holding dotenv.
@@ -57,7 +59,7 @@ func TestDefaults(t *testing.T) {
 			MaxPayload:     1_000_000,
 		},
 		Limits: config.Limits{BacklogBytes: 1 << 20, MaxSessions: 100_000, RoomsPerSession: 100,
-			SessionsPerAddress: 100_000, Handshakes: 5000, Packets: 100, InboundBytes: 1_000_000, PublishesPerCaller: 2000, PublishesPerRoom: 500, Requests: 1000},
+			SessionsPerAddress: 1000, SessionsPerUser: 100, Handshakes: 5000, AddressHandshakes: 200, Packets: 100, InboundBytes: 1_000_000, PublishesPerCaller: 2000, PublishesPerRoom: 500, Requests: 1000},
 		History: config.History{Size: 1000, Bytes: 1 << 20, TTL: 10 * time.Minute},
 		Recovery: config.Recovery{
 			On: true, Window: 2 * time.Minute, ReplayBytes: 1 << 19,
@@ -85,12 +87,13 @@ func TestEverythingSet(t *testing.T) {
 		"ROOMCAST_HISTORY_BYTES=2000", "ROOMCAST_HISTORY_TTL=1m", "ROOMCAST_DRAIN_NOTICE=0", "ROOMCAST_DRAIN=1m",
 		"ROOMCAST_RECOVERY=off", "ROOMCAST_RECOVERY_WINDOW=5s", "ROOMCAST_REPLAY_BYTES=500",
 		"ROOMCAST_ALLOWED_ORIGINS=https://App.example.com:443, http://[::1]:3000,http://h:80,capacitor://localhost,https://app.example.com",
-		"ROOMCAST_LOG_LEVEL=debug", "REDIS_URL=redis://h")
+		"ROOMCAST_LOG_LEVEL=debug", "REDIS_URL=redis://h",
+		"ROOMCAST_TRUSTED_PROXIES=10.0.0.0/8, ::1", "ROOMCAST_SESSIONS_PER_USER=9", "ROOMCAST_HANDSHAKES_PER_ADDRESS=11")
 	want := config.Config{
 		Environment: "staging",
 		Instance:    "A-b_3",
 		Channel:     "a.b~c",
-		Listen:      config.Listen{Host: "::1", Admin: ":9090"},
+		Listen:      config.Listen{Host: "::1", Admin: ":9090", Proxies: proxy.Networks{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
 		Redis:       config.Redis{Addresses: []string{"h:6379"}},
 		Engine: config.Engine{
 			PingInterval:   300 * time.Millisecond,
@@ -100,7 +103,7 @@ func TestEverythingSet(t *testing.T) {
 			MaxPayload:     1000,
 		},
 		Limits: config.Limits{
-			BacklogBytes: 1000, MaxSessions: 1, RoomsPerSession: 2, SessionsPerAddress: 3, Handshakes: 4, Packets: 5, InboundBytes: 1000,
+			BacklogBytes: 1000, MaxSessions: 1, RoomsPerSession: 2, SessionsPerAddress: 3, SessionsPerUser: 9, Handshakes: 4, AddressHandshakes: 11, Packets: 5, InboundBytes: 1000,
 			PublishesPerCaller: 6, PublishesPerRoom: 7, Requests: 8,
 		},
 		History: config.History{Size: 10, Bytes: 2000, TTL: time.Minute},
@@ -131,7 +134,7 @@ func TestLoadListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := config.LoadListen([]string{"PORT=9000", "REDIS_URL=none of its business", "ROOMCAST_EIO3=maybe"}, ".env")
-	if want := (config.Listen{Port: 9000, Admin: ":9090"}); err != nil || got != want {
+	if want := (config.Listen{Port: 9000, Admin: ":9090"}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 	_, err = config.LoadListen([]string{"PORT=http", "ROOMCAST_EIO3=maybe"}, "")

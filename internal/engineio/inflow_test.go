@@ -136,7 +136,7 @@ func TestURLs(t *testing.T) {
 	const limit = 200
 	h := start(t, func(o *engineio.Options) { o.MaxURL = limit })
 	query := "EIO=4&transport=polling&x="
-	fits := query + strings.Repeat("x", limit-len(h.path("?")+query))
+	fits := query + strings.Repeat("x", limit-len("/socket.io/?"+query))
 	if a := h.do("GET", fits, ""); a.status != http.StatusOK {
 		t.Errorf("a URL of %d bytes: %d", limit, a.status)
 	}

@@ -55,6 +55,10 @@ func upgradeSocket(w http.ResponseWriter, r *http.Request) (*socket, error) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer)
 		sock.adopt(tcp)
+	} else if wrapping, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		if kernel, ok := wrapping.NetConn().(interface{ SetWriteBuffer(bytes int) error }); ok {
+			_ = kernel.SetWriteBuffer(sendBuffer)
+		}
 	}
 	sock.in.init(conn, sock.raw)
 	return sock, sock.in.take(buffered.Reader)

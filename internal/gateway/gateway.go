@@ -37,12 +37,24 @@ type Options struct {
 	// TokenNotice is how long before a token expires its client is warned; TokenGrace how long
 	// afterwards the connection is closed.
 	TokenNotice, TokenGrace time.Duration
+
+	// SessionsPerUser bounds the connections of tokens of one subject; zero: no bound.
+	SessionsPerUser int
+	// Observer is told of refusals. Optional.
+	Observer Observer
+}
+
+// Observer counts. It is safe for concurrent use.
+type Observer interface {
+	// RequestRefused gets the code of an answer that says no to a client.
+	RequestRefused(code string)
 }
 
 // Gateway implements session.Gateway.
 type Gateway struct {
 	options  Options
 	everyone *auth.Principal
+	users    users
 }
 
 // New makes a gateway.
@@ -52,6 +64,9 @@ func New(options Options) *Gateway { return &Gateway{options: options, everyone:
 // none may still show one. What a client may do is decided with each of its requests.
 func (g *Gateway) Connect(client session.Client, handshake session.Handshake) (session.Peer, error) {
 	principal, err := g.identify(handshake)
+	if err == nil && principal != nil {
+		err = g.users.enter(principal, g.options.SessionsPerUser)
+	}
 	if err != nil {
 		return nil, g.refusal(err)
 	}
@@ -67,8 +82,15 @@ func (g *Gateway) refusal(err error) error {
 	if !errors.As(err, &refusal) {
 		return err
 	}
+	g.countRefusal(refusal.Code)
 	g.options.Logger.Debug("refusing a client", "code", refusal.Code, "cause", refusal.Unwrap())
 	return &session.Refusal{Code: refusal.Code, Message: refusal.Message}
+}
+
+func (g *Gateway) countRefusal(code string) {
+	if g.options.Observer != nil {
+		g.options.Observer.RequestRefused(code)
+	}
 }
 
 // peer is one client's side: a session.Peer.
@@ -89,6 +111,7 @@ func (p *peer) Event(message session.Message) {
 	if refusal == nil {
 		return
 	}
+	p.gateway.countRefusal(refusal.Code)
 	if err := p.seating.Answer(request.refuse(refusal)...); err != nil {
 		p.client.Close("too many requests") // not even an answer has room
 	}
@@ -98,7 +121,9 @@ func (p *peer) Event(message session.Message) {
 func (p *peer) perform(r request) *fault {
 	answer := func(outcome hub.Outcome) []*event.Event {
 		if outcome.Err != nil {
-			return r.refuse(p.faultOf(outcome.Err))
+			refusal := p.faultOf(outcome.Err)
+			p.gateway.countRefusal(refusal.Code)
+			return r.refuse(refusal)
 		}
 		return r.succeed(outcome)
 	}
@@ -130,6 +155,8 @@ const reasonLeft = "client namespace disconnect"
 
 // Disconnected implements session.Peer. Only a client that said so will not come back.
 func (p *peer) Disconnected(reason string) {
-	p.identity.end()
+	if principal := p.identity.end(); principal != nil {
+		p.gateway.users.leave(principal, p.gateway.options.SessionsPerUser)
+	}
 	p.seating.Release(reason == reasonLeft)
 }

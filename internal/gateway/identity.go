@@ -57,13 +57,18 @@ func (i *identity) after(wait time.Duration, do func()) {
 	}
 }
 
-func (i *identity) end() {
+// end is whom the client has been at last, nil for nobody, and nil for every call but the first.
+func (i *identity) end() *auth.Principal {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.over {
+		return nil
+	}
 	i.over = true
 	if i.timer != nil {
 		i.timer.Stop()
 	}
+	return i.principal
 }
 
 // tokenOf finds the token of a connection: in the payload of CONNECT, in the header, or in
@@ -130,7 +135,13 @@ func (p *peer) authenticate(token string) error {
 		return err
 	}
 	first := p.identity.who() == nil
-	if err := p.identity.assume(principal); err != nil {
+	if first {
+		err = p.gateway.users.enter(principal, p.gateway.options.SessionsPerUser)
+	}
+	if err == nil {
+		err = p.identity.assume(principal)
+	}
+	if err != nil {
 		return err
 	}
 	p.watch(principal.Expires)

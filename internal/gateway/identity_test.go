@@ -347,3 +347,40 @@ func TestKeysAreAway(t *testing.T) {
 	c.says("application", subscribeWith("t"))
 	c.wants(response(`{"status":"ERROR",` + ofRoomWA + `,"error":{"code":"auth/unavailable","name":"Service Unavailable Error","message":"the keys for tokens cannot be had at the moment, try again"}}`))
 }
+
+// One subject has so many connections and no more, whichever way its token comes; what it gives
+// back it has again. Others are not concerned, nor is who has shown no token yet.
+func TestSessionsPerUser(t *testing.T) {
+	h := openIdentified(t, func(o *gateway.Options) { o.SessionsPerUser = 2 })
+	h.publish(elsewhere)
+	handshake := ways(mint(t))["payload"]
+	first, err := h.connectWith(handshake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := h.connectWith(session.Handshake{Opened: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late.says("application", subscribeWith(mint(t)))
+	late.skip(1)
+	for way, handshake := range ways(mint(t)) {
+		var refusal *session.Refusal
+		if _, err := h.connectWith(handshake); !errors.As(err, &refusal) || refusal.Code != auth.CodeSessions {
+			t.Errorf("one too many by %s: %v", way, err)
+		}
+	}
+	another, err := h.connectWith(session.Handshake{Opened: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	another.says("application", subscribeWith(mint(t)))
+	another.wants(response(`{"status":"ERROR",` + ofRoomWA + `,"error":{"code":"auth/too-many-sessions","name":"Limit Error","message":"the token's subject has as many connections as it may"}}`))
+	if _, err := h.connectWith(ways(mint(t, ofBob))["payload"]); err != nil {
+		t.Errorf("of somebody else: %v", err)
+	}
+	first.peer.Disconnected("transport close")
+	if _, err := h.connectWith(handshake); err != nil {
+		t.Errorf("after one has gone: %v", err)
+	}
+}

@@ -42,8 +42,11 @@ func (p *peer) faultOf(err error) *fault {
 	switch {
 	case errors.As(err, &refusal):
 		name := nameUnauthorized
-		if refusal.Code == auth.CodeUnavailable {
+		switch refusal.Code {
+		case auth.CodeUnavailable:
 			name = nameUnavailable
+		case auth.CodeSessions:
+			name = nameLimit
 		}
 		return &fault{refusal.Code, name, refusal.Message}
 	case errors.Is(err, hub.ErrTooManyRooms):

@@ -64,6 +64,12 @@ func (m *Metrics) BacklogChanged(delta int) { m.sessions.backlog.Add(float64(del
 // Discarded counts bytes that were waiting for a client when its session ended.
 func (m *Metrics) Discarded(bytes int) { m.sessions.dropped.Add(float64(bytes)) }
 
+// RequestRefused counts an answer of no to a client's CONNECT or event, by its code.
+func (m *Metrics) RequestRefused(code string) { m.sessions.said.inc(code) }
+
+// Failed counts an error that REST has answered, by its code.
+func (m *Metrics) Failed(code string) { m.rest.failed.inc(code) }
+
 // Refused counts a handshake that was turned away.
 func (m *Metrics) Refused(cause string) { m.sessions.refused.inc(cause) }
 

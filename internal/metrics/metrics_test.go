@@ -30,6 +30,8 @@ func exercise(m *metrics.Metrics) {
 	m.BacklogChanged(1000)
 	m.BacklogChanged(-400)
 	m.Refused("origin")
+	m.RequestRefused("auth/forbidden")
+	m.Failed("too-many-requests")
 	m.RoomsChanged(2)
 	m.MembersChanged(5)
 	m.MembersChanged(-1)
@@ -98,6 +100,9 @@ roomcast_deliveries_total 100
 # HELP roomcast_handshakes_refused_total Engine.IO handshakes turned away, by cause.
 # TYPE roomcast_handshakes_refused_total counter
 roomcast_handshakes_refused_total{cause="origin"} 1
+# HELP roomcast_http_failures_total Errors that REST has answered, by code: which limit, which permission, which fault of a request.
+# TYPE roomcast_http_failures_total counter
+roomcast_http_failures_total{code="too-many-requests"} 1
 # HELP roomcast_http_requests_total HTTP requests answered, by route template, method and status.
 # TYPE roomcast_http_requests_total counter
 roomcast_http_requests_total{method="PUT",route="/api/v1/apps/",status="200"} 1
@@ -119,6 +124,9 @@ roomcast_repairs_total{cause="gap"} 1
 # TYPE roomcast_recoveries_total counter
 roomcast_recoveries_total{outcome="recovered"} 2
 roomcast_recoveries_total{outcome="unanswered"} 1
+# HELP roomcast_requests_refused_total CONNECT packets and events of clients that were answered with an error, by its code.
+# TYPE roomcast_requests_refused_total counter
+roomcast_requests_refused_total{code="auth/forbidden"} 1
 # HELP roomcast_resyncs_total Rooms told to reload because their continuity could not be proven, by cause.
 # TYPE roomcast_resyncs_total counter
 roomcast_resyncs_total{cause="trimmed"} 1
@@ -148,7 +156,7 @@ roomcast_sessions_upgraded_total{protocol="4"} 1
 	err := testutil.GatherAndCompare(registry, strings.NewReader(want),
 		"roomcast_backlog_bytes", "roomcast_build_info", "roomcast_bus_lag_seconds",
 		"roomcast_deliveries_dropped_total", "roomcast_deliveries_total",
-		"roomcast_handshakes_refused_total", "roomcast_http_requests_total",
+		"roomcast_handshakes_refused_total", "roomcast_http_failures_total", "roomcast_http_requests_total", "roomcast_requests_refused_total",
 		"roomcast_members", "roomcast_publications_heard_total", "roomcast_publications_total",
 		"roomcast_recoveries_total", "roomcast_repairs_total", "roomcast_resyncs_total", "roomcast_rooms",
 		"roomcast_sessions", "roomcast_sessions_closed_total",

@@ -16,6 +16,7 @@ type rest struct {
 	duration  *prometheus.HistogramVec
 	routes    *vocabulary
 	published *counters
+	failed    *counters
 
 	mu     sync.RWMutex
 	series map[request]*answered // found once: looking one up by its labels costs more than counting
@@ -49,6 +50,10 @@ func newREST(register promauto.Factory) rest {
 			Name: "roomcast_publications_total",
 			Help: "Publications asked for by REST, by outcome.",
 		}, "outcome"),
+		failed: newCounters(register, prometheus.CounterOpts{
+			Name: "roomcast_http_failures_total",
+			Help: "Errors that REST has answered, by code: which limit, which permission, which fault of a request.",
+		}, "code"),
 	}
 }
 

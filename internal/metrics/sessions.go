@@ -15,6 +15,7 @@ type sessions struct {
 	backlog  prometheus.Gauge
 	dropped  prometheus.Counter
 	refused  *counters
+	said     *counters // no, by Socket.IO
 }
 
 func newSessions(register promauto.Factory) sessions {
@@ -48,6 +49,10 @@ func newSessions(register promauto.Factory) sessions {
 			Name: "roomcast_handshakes_refused_total",
 			Help: "Engine.IO handshakes turned away, by cause.",
 		}, "cause"),
+		said: newCounters(register, prometheus.CounterOpts{
+			Name: "roomcast_requests_refused_total",
+			Help: "CONNECT packets and events of clients that were answered with an error, by its code.",
+		}, "code"),
 	}
 	// Zeros from the start: a rate over a series that first appears at 1 misses that one.
 	for _, protocol := range []string{"3", "4"} {

@@ -28,6 +28,7 @@ var (
 	methodNotAllowed     = kind{"method-not-allowed", http.StatusMethodNotAllowed, "Method not allowed"}
 	requestTimeout       = kind{"request-timeout", http.StatusRequestTimeout, "The body took too long"}
 	payloadTooLarge      = kind{"payload-too-large", http.StatusRequestEntityTooLarge, "The body is too large"}
+	urlTooLong           = kind{"url-too-long", http.StatusRequestURITooLong, "The URL is too long"}
 	unsupportedMediaType = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "Unsupported media type"}
 	keyReused            = kind{"idempotency-key-reused", http.StatusUnprocessableEntity, "The idempotency key was used before"}
 	tooManyRequests      = kind{"too-many-requests", http.StatusTooManyRequests, "Too many requests"}

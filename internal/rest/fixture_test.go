@@ -64,6 +64,9 @@ type ledger struct {
 	lines []string
 }
 
+// Failed is of no interest beside what was served.
+func (l *ledger) Failed(string) {}
+
 func (l *ledger) Served(route, method string, status int, _ time.Duration) {
 	l.note(fmt.Sprintf("%s %s %d", method, route, status))
 }

@@ -3,9 +3,13 @@ package rest
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
+
+// answerTimeout bounds how long a caller may take to read a file or the metrics.
+const answerTimeout = 30 * time.Second
 
 type statusBody struct {
 	Status string `json:"status"`
@@ -51,7 +55,14 @@ func (s *server) metrics() handle {
 // answeredBy is a handler that says itself what goes wrong.
 func answeredBy(handler http.Handler) handle {
 	return func(w http.ResponseWriter, r *http.Request) error {
+		// Who does not take what it has asked for must not keep it, and its connection, for ever.
+		// A connection without deadlines exists in tests only.
+		control := http.NewResponseController(w)
+		_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
 		handler.ServeHTTP(w, r)
+		if err := control.Flush(); err == nil { // while the deadline holds
+			_ = control.SetWriteDeadline(time.Time{})
+		}
 		return nil
 	}
 }

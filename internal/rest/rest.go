@@ -47,6 +47,8 @@ type Observer interface {
 	Served(route, method string, status int, d time.Duration)
 	// Published gets "accepted", "duplicate", "reused", "unavailable" or "failed".
 	Published(outcome string)
+	// Failed gets the code of each error that was answered.
+	Failed(code string)
 }
 
 // Options are what New needs.
@@ -67,6 +69,8 @@ type Options struct {
 	PublishesPerCaller, PublishesPerRoom limit.Rate
 	// Concurrency bounds the API's requests under way; zero is no bound.
 	Concurrency int
+	// MaxURL bounds a request's URL in bytes; zero is no bound.
+	MaxURL int
 	// MaxPayload bounds a request body in bytes; 0 means DefaultMaxPayload.
 	MaxPayload int
 	// BodyTimeout bounds how long a body may take to arrive; 0 means DefaultBodyTimeout.

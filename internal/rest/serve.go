@@ -21,10 +21,18 @@ func (s *server) serve(route route) http.Handler {
 			s.Metrics.Served(route.label, r.Method, answer.code(), time.Since(start))
 		}()
 		s.setReadDeadline(answer, r)
-		if err := s.guard(route.handle, answer, r); err != nil {
+		handle := route.handle
+		if s.MaxURL > 0 && len(r.RequestURI) > s.MaxURL {
+			handle = s.refuseURL
+		}
+		if err := s.guard(handle, answer, r); err != nil {
 			s.fail(answer, r, route, err)
 		}
 	})
+}
+
+func (s *server) refuseURL(http.ResponseWriter, *http.Request) error {
+	return &failure{kind: urlTooLong, detail: fmt.Sprintf("the URL is longer than %d bytes", s.MaxURL)}
 }
 
 // guard turns a panic of handle into an error. One request must not take down the
@@ -50,6 +58,7 @@ func isAbort(value any) bool {
 // fail is where an error leaves the server.
 func (s *server) fail(answer *answer, r *http.Request, route route, err error) {
 	failure := classify(err)
+	s.Metrics.Failed(failure.kind.code)
 	id := answer.Header().Get(requestIDHeader)
 	if failure.kind == internal {
 		s.Logger.ErrorContext(r.Context(), "request failed",
