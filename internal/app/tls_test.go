@@ -122,14 +122,14 @@ func TestTLS(t *testing.T) {
 
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	t.Cleanup(client.CloseIdleConnections)
-	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://"+address+"/api/v1/apps/", strings.NewReader(`{"workspaceId":"w","appId":"a","n":1}`))
+	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://"+address+"/api/v1/apps/", strings.NewReader(`{"workspaceId":"w","appId":"a","displayName":"heard"}`))
 	request.Header.Set("Content-Type", "application/json")
 	published, err := client.Do(request)
 	if err != nil || published.StatusCode != http.StatusOK {
 		t.Fatalf("%v %v", published, err)
 	}
 	_ = published.Body.Close()
-	if update := frame(); !strings.Contains(update, `"n":1`) {
+	if update := frame(); !strings.Contains(update, `"displayName":"heard"`) {
 		t.Errorf("heard %s", update)
 	}
 	if clear := call(t, http.MethodGet, "http://"+address+"/healthz", ""); clear.status != http.StatusBadRequest {
