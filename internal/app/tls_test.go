@@ -132,8 +132,8 @@ func TestTLS(t *testing.T) {
 	if update := frame(); !strings.Contains(update, `"displayName":"heard"`) {
 		t.Errorf("heard %s", update)
 	}
-	if clear := call(t, http.MethodGet, "http://"+address+"/healthz", ""); clear.status != http.StatusBadRequest {
-		t.Errorf("in the clear: %d", clear.status)
+	if plain := call(t, http.MethodGet, "http://"+address+"/healthz", ""); plain.status != http.StatusBadRequest {
+		t.Errorf("in the clear: %d", plain.status)
 	}
 }
 

@@ -19,6 +19,7 @@ type ServerOptions struct {
 	ID    string   // ROOMCAST_INSTANCE_ID
 	Redis string   // redis:// URL, empty for the embedded store
 	Env   []string // further NAME=value
+	Key   string   // shown with each Call, empty for none
 }
 
 // Server is one running instance.
@@ -131,6 +132,9 @@ func (s *Server) Call(t testing.TB, method, path string, body any) Answer {
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if s.options.Key != "" {
+		request.Header.Set("Authorization", "Bearer "+s.options.Key)
 	}
 	client := http.Client{Timeout: Patience}
 	response, err := client.Do(request)
