@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,14 +30,32 @@ type Raw struct {
 // to the joined root namespace.
 func DialRaw(t testing.TB, s *Server, revision string) *Raw {
 	t.Helper()
-	return dialRaw(t, s, revision, nil)
+	raw := open(t, s, Knock{Revision: revision}, nil)
+	raw.AwaitText(t, "40")
+	return raw
+}
+
+// Knock is how a websocket asks to be let in.
+type Knock struct {
+	Revision string // of Engine.IO, 3 or 4
+	Query    string // further parameters, each with & before it
+	Header   http.Header
+	Payload  string // of CONNECT, in revision 4
+}
+
+// Enter opens a websocket and returns the packet that CONNECT is answered with: of the root
+// namespace joined, or of the refusal.
+func Enter(t testing.TB, s *Server, knock Knock) (raw *Raw, answer string) {
+	t.Helper()
+	raw = open(t, s, knock, nil)
+	return raw, raw.AwaitText(t, "4")
 }
 
 // DialNarrow is DialRaw with the smallest receive buffer the kernel gives: whoever stops
 // reading here is soon felt by the server.
 func DialNarrow(t testing.TB, s *Server, revision string) *Raw {
 	t.Helper()
-	return dialRaw(t, s, revision, func(_, _ string, socket syscall.RawConn) error {
+	raw := open(t, s, Knock{Revision: revision}, func(_, _ string, socket syscall.RawConn) error {
 		var failure error
 		err := socket.Control(func(fd uintptr) {
 			failure = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 1)
@@ -46,17 +65,20 @@ func DialNarrow(t testing.TB, s *Server, revision string) *Raw {
 		}
 		return failure
 	})
+	raw.AwaitText(t, "40")
+	return raw
 }
 
-func dialRaw(t testing.TB, s *Server, revision string, control func(string, string, syscall.RawConn) error) *Raw {
+// open sends CONNECT, where a revision has one, and reads nothing.
+func open(t testing.TB, s *Server, knock Knock, control func(string, string, syscall.RawConn) error) *Raw {
 	t.Helper()
-	dialer := ws.Dialer{NetDial: func(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := ws.Dialer{Header: ws.HandshakeHeaderHTTP(knock.Header), NetDial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		d := net.Dialer{Control: control}
 		return d.DialContext(ctx, network, address)
 	}}
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
-	connection, early, _, err := dialer.Dial(ctx, "ws://"+s.Address+"/socket.io/?transport=websocket&EIO="+revision)
+	connection, early, _, err := dialer.Dial(ctx, "ws://"+s.Address+"/socket.io/?transport=websocket&EIO="+knock.Revision+knock.Query)
 	if err != nil {
 		t.Fatalf("opening a websocket to instance %s: %v", s.ID, err)
 	}
@@ -65,10 +87,9 @@ func dialRaw(t testing.TB, s *Server, revision string, control func(string, stri
 	if early != nil { // the open packet came with the handshake's answer
 		raw.reader = io.MultiReader(io.LimitReader(early, int64(early.Buffered())), connection)
 	}
-	if revision == "4" {
-		raw.Send(t, ws.OpText, "40")
+	if knock.Revision == "4" {
+		raw.Send(t, ws.OpText, "40"+knock.Payload)
 	}
-	raw.AwaitText(t, "40")
 	return raw
 }
 
