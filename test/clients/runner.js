@@ -4,6 +4,7 @@
 // see is judged by the Go tests (test/harness/runner.go is the other end).
 //
 //   {"do":"connect","client":"c1","version":4,"url":"http://…","path":"/socket.io/","mode":"polling"}
+//                                                                           "token":"…","by":"auth"  optional
 //   {"do":"emit","client":"c1","event":"application","data":{…},"call":7}     call: ask for an ack
 //   {"do":"emit","client":"c1","event":"application","binary":"AQID"}         base64, sent as a Buffer
 //   {"do":"disconnect","client":"c1"}
@@ -25,12 +26,23 @@ function tell(message) {
   process.stdout.write(JSON.stringify(message) + '\n');
 }
 
-function connect({ client, version, url, path, mode, namespace = '/' }) {
+// showing puts a token where a client of a version can have it; by is auth, query or header.
+function showing(token, by) {
+  if (!token) return {};
+  return {
+    auth: { auth: { token } },
+    query: { query: { token } },
+    header: { extraHeaders: { Authorization: `Bearer ${token}` } },
+  }[by];
+}
+
+function connect({ client, version, url, path, mode, token, by, namespace = '/' }) {
   const io = require(`socket.io-client-${version}`);
   const socket = io(url + namespace, {
     path,
     transports: transportsOf[mode],
     forceNew: true,
+    ...showing(token, by),
     reconnectionDelay: 200,
     reconnectionDelayMax: 1000,
   });
@@ -44,15 +56,20 @@ function connect({ client, version, url, path, mode, namespace = '/' }) {
     // An upgrade may have finished between the engine's opening and this connect.
     if (engine.transport.name === 'websocket') tell({ client, type: 'transport', transport: 'websocket' });
   });
-  socket.on('connect_error', (error) => tell({ client, type: 'connect_error', message: text(error) }));
+  const refused = (error) => tell({ client, type: 'connect_error', message: text(error), code: codeOf(error) });
+  socket.on('connect_error', refused);
   // Clients before 3 report a refused namespace as `error`.
-  if (version < 3) socket.on('error', (error) => tell({ client, type: 'connect_error', message: text(error) }));
+  if (version < 3) socket.on('error', refused);
   socket.on('disconnect', (reason) => tell({ client, type: 'disconnect', message: reason }));
   onAnyEvent(socket, (name, args) => tell({ client, type: 'event', name, args }));
 }
 
 function text(error) {
   return typeof error === 'string' ? error : error.message;
+}
+
+function codeOf(error) {
+  return error.data && error.data.code;
 }
 
 // onAnyEvent is Socket.onAny, which clients before 3 do not have.

@@ -16,6 +16,7 @@ type Message struct {
 	Engine    string            `json:"engine"`    // of connect: the Engine.IO session's id
 	Transport string            `json:"transport"` // of connect and transport
 	Text      string            `json:"message"`   // of connect_error and disconnect
+	Code      string            `json:"code"`      // of connect_error, where the server gave one
 	Name      string            `json:"name"`      // of event
 	Args      []json.RawMessage `json:"args"`      // of event and ack
 	Call      int               `json:"call"`      // of ack
@@ -114,6 +115,12 @@ func (c *Client) AwaitTransport(t testing.TB, transport string) {
 func (c *Client) AwaitDisconnect(t testing.TB) string {
 	t.Helper()
 	return c.Await(t, "disconnect", ofType("disconnect")).Text
+}
+
+// Disconnect has the client go, and not come back.
+func (c *Client) Disconnect(t testing.TB) {
+	t.Helper()
+	c.runner.command(t, map[string]any{"do": "disconnect", "client": c.name})
 }
 
 // Disconnected reports whether the client has ever lost its connection.

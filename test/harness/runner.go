@@ -62,6 +62,8 @@ type Dial struct {
 	URL       string // http://host:port
 	Path      string // default /socket.io/
 	Namespace string // default /
+	Token     string // shown to the server, none if empty
+	By        string // auth (from 3.x on), query or header
 }
 
 // Open starts connecting a client and does not wait for it.
@@ -80,6 +82,7 @@ func (r *Runner) Open(t testing.TB, dial Dial) *Client {
 	r.command(t, map[string]any{
 		"do": "connect", "client": c.name, "version": dial.Version, "mode": dial.Mode,
 		"url": dial.URL, "path": dial.Path, "namespace": dial.Namespace,
+		"token": dial.Token, "by": dial.By,
 	})
 	return c
 }
