@@ -55,18 +55,28 @@ func Enter(t testing.TB, s *Server, knock Knock) (raw *Raw, answer string) {
 // reading here is soon felt by the server.
 func DialNarrow(t testing.TB, s *Server, revision string) *Raw {
 	t.Helper()
-	raw := open(t, s, Knock{Revision: revision}, func(_, _ string, socket syscall.RawConn) error {
-		var failure error
-		err := socket.Control(func(fd uintptr) {
-			failure = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 1)
-		})
-		if err != nil {
-			return err
-		}
-		return failure
-	})
+	raw := open(t, s, Knock{Revision: revision}, narrow)
 	raw.AwaitText(t, "40")
 	return raw
+}
+
+// EnterNarrow is DialNarrow for who has to show a token.
+func EnterNarrow(t testing.TB, s *Server, knock Knock) *Raw {
+	t.Helper()
+	raw := open(t, s, knock, narrow)
+	raw.AwaitText(t, "40")
+	return raw
+}
+
+func narrow(_, _ string, socket syscall.RawConn) error {
+	var failure error
+	err := socket.Control(func(fd uintptr) {
+		failure = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 1)
+	})
+	if err != nil {
+		return err
+	}
+	return failure
 }
 
 // open sends CONNECT, where a revision has one, and reads nothing.
