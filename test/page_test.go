@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/roomcast/roomcast/test/harness"
 )
@@ -61,5 +62,38 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	if saw.Overflow > 0 {
 		t.Errorf("on a phone the page is %d pixels too wide", saw.Overflow)
+	}
+}
+
+// Where tokens are asked for, the page has fields for them, and keeps what is typed to itself.
+func TestThePageShowsATokenInABrowser(t *testing.T) {
+	t.Parallel()
+	server := startIdentified(t, "ROOMCAST_API_KEYS=page:s3cret:publish:demo")
+	token := lasting(t, time.Hour)
+	visit := exec.Command(harness.Program(t, "node"), "page_identity.js", harness.Program(t, "chromium"), server.URL, token, "s3cret")
+	visit.Dir = filepath.Join(harness.Root(), "test", "clients")
+	var complaints strings.Builder
+	visit.Stderr = &complaints
+	output, err := visit.Output()
+	if err != nil {
+		t.Fatalf("the visit failed: %v\n%s", err, complaints.String())
+	}
+	var saw struct {
+		Errors       []string
+		Curl, Stored string
+	}
+	if err := json.Unmarshal(output, &saw); err != nil {
+		t.Fatalf("%v in %s", err, output)
+	}
+	if len(saw.Errors) != 0 {
+		t.Errorf("the browser complained: %q", saw.Errors)
+	}
+	for where, text := range map[string]string{"the curl line": saw.Curl, "what is stored": saw.Stored} {
+		if strings.Contains(text, "s3cret") || strings.Contains(text, token) {
+			t.Errorf("%s holds a secret: %s", where, text)
+		}
+	}
+	if !strings.Contains(saw.Curl, `-H "Authorization: Bearer $KEY"`) {
+		t.Errorf("the curl line has no key: %s", saw.Curl)
 	}
 }

@@ -90,6 +90,7 @@ func New(options Options) *Instance {
 		here := "instance " + options.Config.Instance
 		options.Page = playground.Options{Here: here, Panes: []playground.Pane{{Label: here}}}
 	}
+	options.Page.Identity = options.Config.Access.Auth != config.AuthNone
 	i := &Instance{
 		options: options,
 		coming:  arrivals{all: make(map[net.Conn]*arrival)},

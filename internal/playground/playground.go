@@ -25,6 +25,8 @@ type Options struct {
 	// Panes are the instances the page connects to, one client for each. Without any it
 	// is the instance that serves the page.
 	Panes []Pane `json:"panes"`
+	// Identity says that the instances ask for tokens and keys: the page has fields for them.
+	Identity bool `json:"identity,omitempty"`
 }
 
 // Pane is one client on the page.

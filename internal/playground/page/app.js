@@ -13,6 +13,12 @@ function say(element, text, kind = "") {
   element.className = kind ? `status ${kind}` : "status";
 }
 
+/** What is typed as token and key. It stays in the fields: a page of the same origin could read a store. */
+const shown = {
+  token: () => byId("shown").elements.token.value.trim(),
+  key: () => byId("shown").elements.key.value.trim() || shown.token(),
+};
+
 /** A socket to one instance, with what it receives. */
 class Pane {
   constructor({ label, url }, room) {
@@ -35,17 +41,24 @@ class Pane {
     this.part.clear.addEventListener("click", () => this.clear());
     this.part.choice.addEventListener("change", () => {
       if (this.socket) {
-        this.disconnect();
-        this.connect();
+        this.reconnect();
       }
     });
     byId("panes").append(section);
+  }
+
+  reconnect() {
+    if (this.socket) {
+      this.disconnect();
+    }
+    this.connect();
   }
 
   connect() {
     const choice = this.part.choice.value;
     const socket = io(this.url, {
       forceNew: true,
+      auth: (show) => show(shown.token() ? { token: shown.token() } : {}),
       transports: choice === "auto" ? ["polling", "websocket"] : [choice],
     });
     this.socket = socket;
@@ -361,7 +374,7 @@ class SendForm {
       say(byId("send-status"), "");
     }
     const quoted = body.replaceAll("'", "'\\''");
-    byId("curl").textContent = `curl -X PUT ${location.origin}/api/v1/apps/ -H 'Content-Type: application/json' -d '${quoted}'`;
+    byId("curl").textContent = `curl -X PUT ${location.origin}/api/v1/apps/ -H 'Content-Type: application/json'${shown.key() && ' -H "Authorization: Bearer $KEY"'} -d '${quoted}'`;
   }
 
   /** What was answered before must not look like the answer to what cannot be sent. */
@@ -395,7 +408,7 @@ class SendForm {
     try {
       const response = await fetch("/api/v1/apps/", {
         method: "PUT",
-        headers: { "Content-Type": "application/json" },
+        headers: { "Content-Type": "application/json", ...(shown.key() && { Authorization: `Bearer ${shown.key()}` }) },
         body,
         signal: AbortSignal.timeout(answerWithin),
       });
@@ -435,6 +448,12 @@ async function start() {
   if (panes.length > 1) {
     byId("lead").textContent = `${panes.length} clients on ${panes.length} instances: change an app by REST, and see the change arrive at both.`;
   }
+  byId("identity").hidden = !config.identity;
+  byId("shown").addEventListener("submit", (event) => {
+    event.preventDefault();
+    send.showCurl();
+    panes.forEach((pane) => pane.reconnect());
+  });
   panes.forEach((pane) => pane.connect());
 }
 
