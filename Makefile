@@ -1,6 +1,7 @@
 # `make` lists what there is.
 
 GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION   := v1.9.0
 FUZZ_TIME             ?= 10s
 BENCH_TIME            ?= 1s
 SOAK_TIME             ?= 30m
@@ -11,9 +12,10 @@ REVISION := $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -X main.version=$(VERSION) -X main.revision=$(REVISION)
 # The version is in the name, so that a new one is installed when the line above changes.
 GOLANGCI_LINT := .tools/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+GOVULNCHECK := .tools/bin/govulncheck-$(GOVULNCHECK_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-aloud demo run test soak lint fmt fuzz gobench bench cover up down clean
+.PHONY: help build build-aloud demo run test soak floods lint vuln fmt fuzz gobench bench cover up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,13 @@ soak: ## SOAK_SCHEDULES (5000) of the hub, then the fault suite at full size, wi
 	go test -count=1 -timeout 0 ./internal/hub -run TestRandomSchedules -schedules $(SOAK_SCHEDULES)
 	go test -v -count=1 -timeout 0 ./test/faults -soak $(SOAK_TIME)
 
+floods: ## Floods at full size beside a good client, whose waiting is judged
+	test/prepare.sh
+	go test -v -count=1 -timeout 10m ./test -run TestFloods -floods
+
+vuln: $(GOVULNCHECK) ## Known vulnerabilities of what is built, by govulncheck
+	test/vulncheck.sh $(GOVULNCHECK)
+
 lint: $(GOLANGCI_LINT) ## The rules of .golangci.yml
 	$(GOLANGCI_LINT) run ./...
 
@@ -79,3 +88,7 @@ clean: ## Remove what was built and installed here
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv .tools/bin/golangci-lint $@
+
+$(GOVULNCHECK):
+	GOBIN=$(CURDIR)/.tools/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv .tools/bin/govulncheck $@

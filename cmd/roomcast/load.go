@@ -112,7 +112,7 @@ func secretVar(flags *flag.FlagSet, value *string, name, usage string) {
 			*value = text
 			return nil
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // the user's own choice
+		content, err := os.ReadFile(path) // the user's own choice
 		*value = strings.TrimSpace(string(content))
 		if err == nil && *value == "" {
 			err = errors.New("the file is empty")

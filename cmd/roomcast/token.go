@@ -13,6 +13,7 @@ import (
 	"github.com/roomcast/roomcast/internal/config"
 )
 
+//nolint:gosec // a text that speaks of tokens, and holds none
 const tokenHelp = `Usage: roomcast token [flags]
 
 Prints a token for development, signed with the first secret of ROOMCAST_JWT_SECRET,

@@ -58,7 +58,7 @@ func NewDemo(cfg config.Config, build Build, logger *slog.Logger) (*Demo, error)
 	return d, nil
 }
 
-func demoName(n int) string { return string(rune('A' + n)) }
+func demoName(n int) string { return string(rune('A' + n)) } //nolint:gosec // three at most
 
 func localhost(listener net.Listener) string {
 	_, port, _ := net.SplitHostPort(listener.Addr().String()) // a listener's own address

@@ -96,7 +96,7 @@ func (j *JWKS) Run(ctx context.Context) {
 		if err == nil {
 			wait = jwksEvery
 		}
-		timer := time.NewTimer(wait + rand.N(wait/10+1)) // not all instances at once
+		timer := time.NewTimer(wait + rand.N(wait/10+1)) //nolint:gosec // no secret: not all instances at once
 		select {
 		case <-timer.C:
 		case <-j.wanted:

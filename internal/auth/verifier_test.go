@@ -277,7 +277,7 @@ func TestWeakKeysAreRefused(t *testing.T) {
 	if _, err := SecretKey([]byte("0123456789abcdef0123456789abcde")); err == nil {
 		t.Error("a secret of 31 bytes is taken")
 	}
-	short, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // that it is too short is the point
+	short, err := rsa.GenerateKey(rand.Reader, 1024) // that it is too short is the point
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func (p *pace) await(ctx context.Context, left int) error {
 	}
 	turn, slot := p.next, min(max(0, p.end.Sub(p.next))/time.Duration(left), longestSlot)
 	if slot > 0 {
-		turn = turn.Add(rand.N(slot))
+		turn = turn.Add(rand.N(slot)) //nolint:gosec // no secret
 	}
 	p.next = p.next.Add(slot)
 	timer := time.NewTimer(time.Until(turn))

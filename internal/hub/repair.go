@@ -194,7 +194,7 @@ func (h *Hub) insist(what string, read func(ctx context.Context) error) bool {
 		}
 		h.options.Logger.Warn("a read from the store failed, trying again", "what", what, "error", err)
 		select {
-		case <-time.After(pause/2 + rand.N(pause)):
+		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // no secret
 		case <-h.ctx.Done():
 			return false
 		}

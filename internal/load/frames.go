@@ -84,7 +84,7 @@ func cut(chunk []byte) (opcode byte, final bool, payload []byte, size int, err e
 	if length > maxMessage {
 		return 0, false, nil, 0, fmt.Errorf("a frame of %d bytes", length)
 	}
-	size = header + int(length) //nolint:gosec // bounded above
+	size = header + int(length) // bounded above
 	if len(chunk) < size {
 		return 0, false, nil, 0, nil
 	}

@@ -112,7 +112,7 @@ func (p *Packet) checkPlaceholder(num any) error {
 	}
 	digits := []byte(number.String())
 	index, ok := parseDecimal(digits, MaxAttachments)
-	if leadingDigits(digits) != len(digits) || !ok || int(index) >= p.Attachments {
+	if leadingDigits(digits) != len(digits) || !ok || int(index) >= p.Attachments { //nolint:gosec // of few digits
 		return malformed("placeholder %s of %d attachments", number, p.Attachments)
 	}
 	return nil

@@ -67,7 +67,7 @@ func (p *Packet) decodeAttachments(text []byte) ([]byte, error) {
 	if !ok || count == 0 {
 		return nil, malformed("attachment count must be 1 to %d", MaxAttachments)
 	}
-	p.Attachments = int(count)
+	p.Attachments = int(count) //nolint:gosec // bounded above
 	return text[digits+1:], nil
 }
 

@@ -24,7 +24,7 @@ func (b *backoff) reset() { b.next = 0 }
 // wait pauses and reports whether ctx is still good.
 func (b *backoff) wait(ctx context.Context) bool {
 	b.next = min(max(2*b.next, b.first), b.most)
-	timer := time.NewTimer(b.next/2 + rand.N(b.next/2))
+	timer := time.NewTimer(b.next/2 + rand.N(b.next/2)) //nolint:gosec // no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:

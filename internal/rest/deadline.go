@@ -28,7 +28,7 @@ func (d *deadlines) begin() context.Context {
 		share := d.bound / 50
 		d.until = now.Add(share)
 		// Not released before its time: there may be many who use it.
-		d.shared, d.release = context.WithTimeout(context.Background(), d.bound+share)
+		d.shared, d.release = context.WithTimeout(context.Background(), d.bound+share) //nolint:gosec // see above: it ends by itself
 	}
 	return d.shared
 }
