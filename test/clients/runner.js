@@ -36,13 +36,14 @@ function showing(token, by) {
   }[by];
 }
 
-function connect({ client, version, url, path, mode, token, by, namespace = '/' }) {
+function connect({ client, version, url, path, mode, token, by, ca, namespace = '/' }) {
   const io = require(`socket.io-client-${version}`);
   const socket = io(url + namespace, {
     path,
     transports: transportsOf[mode],
     forceNew: true,
     ...showing(token, by),
+    ...(ca && { ca }), // of a server that is known to tests alone
     reconnectionDelay: 200,
     reconnectionDelayMax: 1000,
   });

@@ -64,6 +64,7 @@ type Dial struct {
 	Namespace string // default /
 	Token     string // shown to the server, none if empty
 	By        string // auth (from 3.x on), query or header
+	CA        string // PEM of the authority of an https:// server
 }
 
 // Open starts connecting a client and does not wait for it.
@@ -82,7 +83,7 @@ func (r *Runner) Open(t testing.TB, dial Dial) *Client {
 	r.command(t, map[string]any{
 		"do": "connect", "client": c.name, "version": dial.Version, "mode": dial.Mode,
 		"url": dial.URL, "path": dial.Path, "namespace": dial.Namespace,
-		"token": dial.Token, "by": dial.By,
+		"token": dial.Token, "by": dial.By, "ca": dial.CA,
 	})
 	return c
 }

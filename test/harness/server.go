@@ -2,6 +2,8 @@ package harness
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net"
@@ -11,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // ServerOptions is what tests vary of `roomcast serve`.
@@ -20,6 +21,7 @@ type ServerOptions struct {
 	Redis string   // redis:// URL, empty for the embedded store
 	Env   []string // further NAME=value
 	Key   string   // shown with each Call, empty for none
+	TLS   Certificate
 }
 
 // Server is one running instance.
@@ -30,6 +32,7 @@ type Server struct {
 	URL     string // http://host:port
 
 	options ServerOptions
+	client  http.Client // that trusts the server
 }
 
 // StartServer runs an instance and waits until it is ready.
@@ -45,7 +48,14 @@ func StartServer(t testing.TB, options ServerOptions) *Server {
 func StartUnready(t testing.TB, options ServerOptions) *Server {
 	t.Helper()
 	at := address(FreePort(t))
-	s := &Server{ID: options.ID, Address: at, URL: "http://" + at, options: options}
+	s := &Server{ID: options.ID, Address: at, URL: "http://" + at, options: options, client: http.Client{Timeout: Patience}}
+	if options.TLS != (Certificate{}) {
+		trusted := x509.NewCertPool()
+		trusted.AppendCertsFromPEM([]byte(options.TLS.PEM))
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}
+		t.Cleanup(transport.CloseIdleConnections)
+		s.URL, s.client.Transport = "https://"+at, transport
+	}
 	s.run(t)
 	t.Cleanup(func() {
 		if s.Running() {
@@ -79,6 +89,9 @@ func (s *Server) run(t testing.TB) {
 		"ROOMCAST_AUTH=none",
 		"ROOMCAST_DRAIN_NOTICE=0s", // no balancer has to notice
 	}, s.options.Env...)
+	if s.options.TLS != (Certificate{}) {
+		command.Env = append(command.Env, "ROOMCAST_TLS_CERT_FILE="+s.options.TLS.CertFile, "ROOMCAST_TLS_KEY_FILE="+s.options.TLS.KeyFile)
+	}
 	if s.options.Redis != "" {
 		command.Env = append(command.Env, "REDIS_URL="+s.options.Redis)
 	}
@@ -99,8 +112,7 @@ func (s *Server) AwaitReady(t testing.TB) {
 
 // status is 0 while nobody answers.
 func (s *Server) status(path string) int {
-	client := http.Client{Timeout: 5 * time.Second}
-	response, err := client.Get(s.URL + path)
+	response, err := s.client.Get(s.URL + path)
 	if err != nil {
 		return 0
 	}
@@ -136,8 +148,7 @@ func (s *Server) Call(t testing.TB, method, path string, body any) Answer {
 	if s.options.Key != "" {
 		request.Header.Set("Authorization", "Bearer "+s.options.Key)
 	}
-	client := http.Client{Timeout: Patience}
-	response, err := client.Do(request)
+	response, err := s.client.Do(request)
 	if err != nil {
 		t.Fatalf("%s %s on instance %s: %v", method, path, s.ID, err)
 	}
