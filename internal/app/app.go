@@ -44,6 +44,8 @@ const (
 	idleTimeout = 90 * time.Second
 	// maxHeader bounds a request's header, in bytes: tokens travel there.
 	maxHeader = 32 << 10
+	// maxRequestless bounds the connections whose first request has not come.
+	maxRequestless = 10_000
 	// maxURL bounds a request's URL, in bytes: a token may be its longest part.
 	maxURL = 20 << 10
 )
@@ -71,7 +73,7 @@ type Instance struct {
 	engine  *engineio.Server
 	old     *eio3.Server
 	public  *http.Server
-	coming  arrivals     // on public
+	coming  *arrivals    // on public
 	admin   *http.Server // nil when the operators' routes have no address of their own
 	jwks    *auth.JWKS   // nil when the keys for tokens are not behind a URL
 
@@ -93,12 +95,12 @@ func New(options Options) *Instance {
 	options.Page.Identity = options.Config.Access.Auth != config.AuthNone
 	i := &Instance{
 		options: options,
-		coming:  arrivals{all: make(map[net.Conn]*arrival)},
 		failed:  make(chan error, 2),
 	}
 	cfg := &options.Config
 	registry := prometheus.NewRegistry()
 	counters := metrics.New(registry, options.Build)
+	i.coming = newArrivals(maxRequestless, counters.ConnectionDropped)
 
 	i.hub = hub.New(hub.Options{
 		Store:          options.Store,

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -32,7 +34,7 @@ func TestArrivals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				coming := arrivals{all: make(map[net.Conn]*arrival)}
+				coming := newArrivals(0, nil)
 				conn, other := net.Pipe()
 				defer conn.Close()
 				defer other.Close()
@@ -53,5 +55,45 @@ func TestArrivals(t *testing.T) {
 				time.Sleep(late) // the changes are over
 			})
 		})
+	}
+}
+
+// Connections on which nothing is asked are closed for newcomers, the oldest first; one whose
+// request has come is none of them, and nobody is closed for one that has gone by itself.
+func TestConnectionsWithoutARequestMakeRoom(t *testing.T) {
+	dropped := 0
+	coming := newArrivals(3, func() { dropped++ })
+	var ends []net.Conn
+	arrive := func() net.Conn {
+		conn, other := net.Pipe()
+		t.Cleanup(func() { _, _ = conn.Close(), other.Close() })
+		ends = append(ends, other)
+		coming.observe(conn, http.StateNew)
+		return conn
+	}
+	closed := func(n int) bool {
+		_ = ends[n].SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		_, err := ends[n].Read(make([]byte, 1))
+		return errors.Is(err, io.EOF)
+	}
+	asks := arrive()
+	coming.observe(asks, http.StateActive)
+	goes := arrive()
+	for range 2 {
+		arrive()
+	}
+	coming.observe(goes, http.StateClosed)
+	arrive()
+	if dropped != 0 {
+		t.Errorf("%d were closed, and there was room", dropped)
+	}
+	arrive()
+	for n, want := range []bool{false, false, true, false, false, false} {
+		if closed(n) != want {
+			t.Errorf("number %d is closed: %t", n, !want)
+		}
+	}
+	if dropped != 1 {
+		t.Errorf("%d are counted", dropped)
 	}
 }

@@ -64,6 +64,9 @@ func (m *Metrics) BacklogChanged(delta int) { m.sessions.backlog.Add(float64(del
 // Discarded counts bytes that were waiting for a client when its session ended.
 func (m *Metrics) Discarded(bytes int) { m.sessions.dropped.Add(float64(bytes)) }
 
+// ConnectionDropped counts a connection that was closed before its first request had come.
+func (m *Metrics) ConnectionDropped() { m.sessions.requestless.Inc() }
+
 // RequestRefused counts an answer of no to a client's CONNECT or event, by its code.
 func (m *Metrics) RequestRefused(code string) { m.sessions.said.inc(code) }
 

@@ -30,6 +30,7 @@ func exercise(m *metrics.Metrics) {
 	m.BacklogChanged(1000)
 	m.BacklogChanged(-400)
 	m.Refused("origin")
+	m.ConnectionDropped()
 	m.RequestRefused("auth/forbidden")
 	m.Failed("too-many-requests")
 	m.RoomsChanged(2)
@@ -91,6 +92,9 @@ roomcast_bus_lag_seconds_bucket{le="10"} 1
 roomcast_bus_lag_seconds_bucket{le="+Inf"} 1
 roomcast_bus_lag_seconds_sum 0.002
 roomcast_bus_lag_seconds_count 1
+# HELP roomcast_connections_dropped_total Connections closed before their first request had come, because too many waited for one.
+# TYPE roomcast_connections_dropped_total counter
+roomcast_connections_dropped_total 1
 # HELP roomcast_deliveries_dropped_total Deliveries that did not happen, by cause.
 # TYPE roomcast_deliveries_dropped_total counter
 roomcast_deliveries_dropped_total{cause="backlog"} 3
@@ -155,7 +159,7 @@ roomcast_sessions_upgraded_total{protocol="4"} 1
 `, runtime.Version())
 	err := testutil.GatherAndCompare(registry, strings.NewReader(want),
 		"roomcast_backlog_bytes", "roomcast_build_info", "roomcast_bus_lag_seconds",
-		"roomcast_deliveries_dropped_total", "roomcast_deliveries_total",
+		"roomcast_connections_dropped_total", "roomcast_deliveries_dropped_total", "roomcast_deliveries_total",
 		"roomcast_handshakes_refused_total", "roomcast_http_failures_total", "roomcast_http_requests_total", "roomcast_requests_refused_total",
 		"roomcast_members", "roomcast_publications_heard_total", "roomcast_publications_total",
 		"roomcast_recoveries_total", "roomcast_repairs_total", "roomcast_resyncs_total", "roomcast_rooms",

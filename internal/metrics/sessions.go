@@ -7,15 +7,16 @@ import (
 
 // sessions is what the Engine.IO layer measures.
 type sessions struct {
-	current  *prometheus.GaugeVec
-	opened   *prometheus.CounterVec
-	upgraded *prometheus.CounterVec
-	closed   *prometheus.CounterVec
-	reasons  *vocabulary // of closed
-	backlog  prometheus.Gauge
-	dropped  prometheus.Counter
-	refused  *counters
-	said     *counters // no, by Socket.IO
+	current     *prometheus.GaugeVec
+	opened      *prometheus.CounterVec
+	upgraded    *prometheus.CounterVec
+	closed      *prometheus.CounterVec
+	reasons     *vocabulary // of closed
+	backlog     prometheus.Gauge
+	dropped     prometheus.Counter
+	refused     *counters
+	said        *counters // no, by Socket.IO
+	requestless prometheus.Counter
 }
 
 func newSessions(register promauto.Factory) sessions {
@@ -49,6 +50,10 @@ func newSessions(register promauto.Factory) sessions {
 			Name: "roomcast_handshakes_refused_total",
 			Help: "Engine.IO handshakes turned away, by cause.",
 		}, "cause"),
+		requestless: register.NewCounter(prometheus.CounterOpts{
+			Name: "roomcast_connections_dropped_total",
+			Help: "Connections closed before their first request had come, because too many waited for one.",
+		}),
 		said: newCounters(register, prometheus.CounterOpts{
 			Name: "roomcast_requests_refused_total",
 			Help: "CONNECT packets and events of clients that were answered with an error, by its code.",

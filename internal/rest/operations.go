@@ -8,9 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// answerTimeout bounds how long a caller may take to read a file or the metrics.
-const answerTimeout = 30 * time.Second
-
 type statusBody struct {
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
@@ -49,16 +46,16 @@ func (s *server) metrics() handle {
 		ErrorHandling: promhttp.ContinueOnError,
 		ErrorLog:      slog.NewLogLogger(s.Logger.Handler(), slog.LevelError),
 	})
-	return answeredBy(handler)
+	return s.answeredBy(handler)
 }
 
 // answeredBy is a handler that says itself what goes wrong.
-func answeredBy(handler http.Handler) handle {
+func (s *server) answeredBy(handler http.Handler) handle {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		// Who does not take what it has asked for must not keep it, and its connection, for ever.
 		// A connection without deadlines exists in tests only.
 		control := http.NewResponseController(w)
-		_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
+		_ = control.SetWriteDeadline(time.Now().Add(s.AnswerTimeout))
 		handler.ServeHTTP(w, r)
 		if err := control.Flush(); err == nil { // while the deadline holds
 			_ = control.SetWriteDeadline(time.Time{})

@@ -27,6 +27,9 @@ const (
 	// DefaultBodyTimeout bounds how long a body may take to arrive unless Options say
 	// otherwise.
 	DefaultBodyTimeout = 15 * time.Second
+	// DefaultAnswerTimeout bounds how long a caller may take to read a file or the metrics unless
+	// Options say otherwise.
+	DefaultAnswerTimeout = 30 * time.Second
 	// DefaultPublishTimeout bounds one publication unless Options say otherwise.
 	DefaultPublishTimeout = 5 * time.Second
 )
@@ -75,6 +78,9 @@ type Options struct {
 	MaxPayload int
 	// BodyTimeout bounds how long a body may take to arrive; 0 means DefaultBodyTimeout.
 	BodyTimeout time.Duration
+	// AnswerTimeout bounds how long a caller may take to read a file or the metrics; 0 means
+	// DefaultAnswerTimeout.
+	AnswerTimeout time.Duration
 	// PublishTimeout bounds one publication; 0 means DefaultPublishTimeout.
 	PublishTimeout time.Duration
 }
@@ -88,6 +94,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.BodyTimeout == 0 {
 		o.BodyTimeout = DefaultBodyTimeout
+	}
+	if o.AnswerTimeout == 0 {
+		o.AnswerTimeout = DefaultAnswerTimeout
 	}
 	if o.PublishTimeout == 0 {
 		o.PublishTimeout = DefaultPublishTimeout
@@ -156,7 +165,7 @@ func (s *server) pages() []route {
 	for path, page := range s.Pages {
 		routes = append(routes, route{
 			label: path, path: path, surface: problem{},
-			methods: methods{http.MethodGet: answeredBy(page)},
+			methods: methods{http.MethodGet: s.answeredBy(page)},
 		})
 	}
 	return routes

@@ -133,3 +133,31 @@ func TestBodyThatEndsEarly(t *testing.T) {
 		t.Errorf("status %d: %s", status, body)
 	}
 }
+
+// Who asks for a file and does not read it keeps neither the connection nor what serves it; who
+// reads has the connection for more.
+func TestWhoDoesNotReadIsGivenUp(t *testing.T) {
+	served := make(chan struct{}, 1)
+	large := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		defer func() { served <- struct{}{} }()
+		_, _ = w.Write(make([]byte, 64<<20)) // more than any kernel keeps for a connection
+	})
+	small := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	f := newFixture(func(o *rest.Options) {
+		o.AnswerTimeout = 50 * time.Millisecond
+		o.Pages = map[string]http.Handler{"/large": large, "/small": small}
+	})
+	conn, reader := dial(t, f)
+	for range 3 {
+		if status, body := exchange(t, conn, reader, "GET /small HTTP/1.1\r\nHost: h\r\n\r\n"); status != 200 || body != "ok" {
+			t.Fatalf("%d %s", status, body)
+		}
+		<-time.After(60 * time.Millisecond) // a deadline that were still there would be over
+	}
+	send(t, conn, "GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
+	select {
+	case <-served:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the answer is still being written")
+	}
+}
