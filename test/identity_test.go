@@ -115,3 +115,32 @@ func publishAs(t *testing.T, server *harness.Server, room harness.Room, n int) {
 		t.Fatalf("publishing: %d %s", status, answer)
 	}
 }
+
+// Behind a proxy that is believed, each client has its own address; what a client writes into the
+// header itself moves it nowhere.
+func TestClientsBehindAProxy(t *testing.T) {
+	t.Parallel()
+	server := harness.StartServer(t, harness.ServerOptions{ID: "alone", Env: []string{
+		"ROOMCAST_TRUSTED_PROXIES=127.0.0.0/8", "ROOMCAST_SESSIONS_PER_ADDRESS=2",
+	}})
+	handshake := func(forwarded string) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/socket.io/?EIO=4&transport=polling", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Forwarded-For", forwarded)
+		status, _ := answerTo(t, request)
+		return status
+	}
+	for i, step := range []struct {
+		forwarded string
+		want      int
+	}{
+		{"203.0.113.1", 200}, {"198.51.100.9, 203.0.113.1", 200}, {"198.51.100.10, 203.0.113.1", 429}, {"203.0.113.2", 200}, {"203.0.113.1, 203.0.113.2", 200},
+		{"203.0.113.2", 429}, {"2001:db8::1", 200}, {"2001:db8::2", 200}, {"2001:db8::3", 429}, {"2001:db8:0:1::1", 200}, {"rubbish", 200},
+	} {
+		if status := handshake(step.forwarded); status != step.want {
+			t.Errorf("step %d, %s: %d, want %d", i+1, step.forwarded, status, step.want)
+		}
+	}
+}

@@ -14,20 +14,24 @@ type Rate struct {
 // Bucket is one source's. The zero value is full. It is not safe for concurrent use, and small:
 // every session has two.
 type Bucket struct {
-	full time.Time // when it will be full again, if nothing comes; the past if it is
+	full time.Duration // since the epoch: when it will be full again, if nothing comes; 0 and the past if it is
 }
+
+// epoch is what buckets count from: a time.Time in each would be three times as large.
+var epoch = time.Now()
 
 // Take takes n from the bucket, if there is as much. Else it takes nothing, and wait is how
 // long until there will be; more than Burst never is, and wait then is that for a full one.
 func (b *Bucket) Take(rate Rate, n float64, now time.Time) (ok bool, wait time.Duration) {
 	refill := func(n float64) time.Duration { return time.Duration(n / rate.PerSecond * float64(time.Second)) }
-	full := b.full
-	if full.Before(now) {
-		full = now
+	at := now.Sub(epoch)
+	full := at
+	if !b.isFull(now) {
+		full = b.full
 	}
-	after := full.Add(refill(n))
-	if excess := after.Sub(now) - refill(rate.Burst); excess > 0 {
-		return false, min(excess, full.Sub(now))
+	after := full + refill(n)
+	if excess := after - at - refill(rate.Burst); excess > 0 {
+		return false, min(excess, full-at)
 	}
 	b.full = after
 	return true, 0
@@ -35,8 +39,10 @@ func (b *Bucket) Take(rate Rate, n float64, now time.Time) (ok bool, wait time.D
 
 // Left is how much could be taken at once.
 func (b *Bucket) Left(rate Rate, now time.Time) float64 {
-	if !b.full.After(now) {
+	if b.isFull(now) {
 		return rate.Burst
 	}
-	return max(0, rate.Burst-b.full.Sub(now).Seconds()*rate.PerSecond)
+	return max(0, rate.Burst-(b.full-now.Sub(epoch)).Seconds()*rate.PerSecond)
 }
+
+func (b *Bucket) isFull(now time.Time) bool { return b.full == 0 || b.full <= now.Sub(epoch) }

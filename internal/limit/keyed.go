@@ -53,7 +53,7 @@ func (k *Keyed) bucket(key string, now time.Time) *Bucket {
 	if now.Sub(k.swept) >= sweepEvery {
 		k.swept = now
 		for key, bucket := range k.buckets {
-			if !bucket.full.After(now) {
+			if bucket.isFull(now) {
 				delete(k.buckets, key)
 			}
 		}
