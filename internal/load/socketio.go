@@ -161,7 +161,7 @@ func (d *socketio) update(l *Link, text []byte) {
 		}
 		room = index
 	}
-	rest = rest[end+2:]
+	rest = rest[min(end+len(`",`), len(rest)):]
 	if bytes.HasPrefix(rest, resync) {
 		l.Resync()
 	} else {

@@ -172,6 +172,14 @@ func TestReceivingDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// FuzzMessage found it: a server that said nothing behind the room's name ended the process.
+func TestAnUpdateThatEndsWithItsName(t *testing.T) {
+	s := newStage(t, Options{Revision: 4, Rooms: 1, RoomsPerClient: 1})
+	if err := s.client.dialogue.Message(s.link, []byte(`42["workspace_w_app_room-0"`)); err != nil {
+		t.Error(err)
+	}
+}
+
 // FuzzMessage: no server can end this process by what it sends.
 func FuzzMessage(f *testing.F) {
 	for _, text := range []string{openPacket, answered, delivered("room-0", "1", "e:1", "o"), `40{"sid":"s","pid":"p"}`, `42["workspace_"`} {
