@@ -15,7 +15,7 @@ GOLANGCI_LINT := .tools/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK := .tools/bin/govulncheck-$(GOVULNCHECK_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-aloud demo run test soak floods lint vuln fmt fuzz gobench bench cover up down clean
+.PHONY: help build build-aloud demo run test soak floods lint vuln fmt fuzz corpus gobench bench cover up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ fmt: ## Format all Go code
 
 fuzz: ## Fuzz each decoder for FUZZ_TIME (10s)
 	test/fuzz.sh $(FUZZ_TIME)
+
+corpus: ## Keep some of what fuzzing has found interesting with the tests
+	test/corpus.sh
 
 gobench: ## Run the Go benchmarks for BENCH_TIME (1s) each
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./internal/...
