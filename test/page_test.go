@@ -15,15 +15,6 @@ import (
 func TestThePageInABrowser(t *testing.T) {
 	t.Parallel()
 	demo := harness.StartDemo(t)
-	visit := exec.Command(harness.Program(t, "node"), "page.js",
-		harness.Program(t, "chromium"), demo.URLs[0], harness.Artefacts(t))
-	visit.Dir = filepath.Join(harness.Root(), "test", "clients")
-	var complaints strings.Builder
-	visit.Stderr = &complaints
-	output, err := visit.Output()
-	if err != nil {
-		t.Fatalf("the visit failed: %v\n%s", err, complaints.String())
-	}
 	var saw struct {
 		DisplayName string
 		Panes       []struct {
@@ -37,9 +28,7 @@ func TestThePageInABrowser(t *testing.T) {
 		Errors   []string
 		Overflow int
 	}
-	if err := json.Unmarshal(output, &saw); err != nil {
-		t.Fatalf("%v in %s", err, output)
-	}
+	visit(t, &saw, "page.js", demo.URLs[0], harness.Artefacts(t))
 	if len(saw.Panes) != 2 || saw.Panes[0].Label == saw.Panes[1].Label || saw.Panes[0].Socket == saw.Panes[1].Socket {
 		t.Fatalf("the page shows %+v, want two clients on two instances", saw.Panes)
 	}
@@ -70,21 +59,11 @@ func TestThePageShowsATokenInABrowser(t *testing.T) {
 	t.Parallel()
 	server := startIdentified(t, "ROOMCAST_API_KEYS=page:s3cret:publish:demo")
 	token := lasting(t, time.Hour)
-	visit := exec.Command(harness.Program(t, "node"), "page_identity.js", harness.Program(t, "chromium"), server.URL, token, "s3cret")
-	visit.Dir = filepath.Join(harness.Root(), "test", "clients")
-	var complaints strings.Builder
-	visit.Stderr = &complaints
-	output, err := visit.Output()
-	if err != nil {
-		t.Fatalf("the visit failed: %v\n%s", err, complaints.String())
-	}
 	var saw struct {
 		Errors       []string
 		Curl, Stored string
 	}
-	if err := json.Unmarshal(output, &saw); err != nil {
-		t.Fatalf("%v in %s", err, output)
-	}
+	visit(t, &saw, "page_identity.js", server.URL, token, "s3cret")
 	if len(saw.Errors) != 0 {
 		t.Errorf("the browser complained: %q", saw.Errors)
 	}
@@ -95,5 +74,21 @@ func TestThePageShowsATokenInABrowser(t *testing.T) {
 	}
 	if !strings.Contains(saw.Curl, `-H "Authorization: Bearer $KEY"`) {
 		t.Errorf("the curl line has no key: %s", saw.Curl)
+	}
+}
+
+// visit runs a visitor's script in headless Chromium and reads what it saw.
+func visit(t *testing.T, saw any, script string, arguments ...string) {
+	t.Helper()
+	command := exec.Command(harness.Program(t, "node"), append([]string{script, harness.Program(t, "chromium")}, arguments...)...)
+	command.Dir = filepath.Join(harness.Root(), "test", "clients")
+	var complaints strings.Builder
+	command.Stderr = &complaints
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("the visit failed: %v\n%s", err, complaints.String())
+	}
+	if err := json.Unmarshal(output, saw); err != nil {
+		t.Fatalf("%v in %s", err, output)
 	}
 }
