@@ -79,7 +79,8 @@ type Instance struct {
 
 	draining atomic.Bool
 	listener net.Listener
-	failed   chan error // a listener that broke down
+	encrypt  *tls.Config // nil: in the clear
+	failed   chan error  // a listener that broke down
 
 	stopping sync.Mutex // held by Stop, and guards stops once Start has returned
 	stops    stack
@@ -284,11 +285,7 @@ func (i *Instance) listen() error {
 	if err != nil {
 		return err
 	}
-	encrypt, err := i.encryption()
-	if err != nil {
-		return err
-	}
-	i.serveOn(i.public, i.listener, encrypt)
+	i.serveOn(i.public, i.listener, i.encrypt)
 	i.stops.push("listener", i.stopAccepting)
 	i.stops.push("polling", i.stopPolling)
 	return nil
@@ -298,6 +295,10 @@ func (i *Instance) listen() error {
 // may send clients at once. Without an address of their own, or on an error, there is no listener
 // for operators.
 func (i *Instance) open() (operators net.Listener, err error) {
+	// Before anything is open that would have to be closed again.
+	if i.encrypt, err = i.encryption(); err != nil {
+		return nil, err
+	}
 	if operators, err = i.listenForOperators(); err != nil {
 		return nil, err
 	}

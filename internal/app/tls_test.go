@@ -165,3 +165,33 @@ func TestCertificateIsRenewed(t *testing.T) {
 		t.Errorf("with a broken key: %d", serial)
 	}
 }
+
+// A certificate that has gone since the configuration was read fails the start, which leaves no
+// listener behind.
+func TestStartWithoutTheCertificate(t *testing.T) {
+	certFile, keyFile, _ := certify(t, t.TempDir(), 1)
+	port := freePort(t)
+	cfg := load(t, "ROOMCAST_TLS_CERT_FILE="+certFile, "ROOMCAST_TLS_KEY_FILE="+keyFile, "PORT="+port)
+	if err := os.Remove(keyFile); err != nil {
+		t.Fatal(err)
+	}
+	err := app.New(optionsOf(cfg, newBus().Store())).Start(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), "reading the certificate: ") {
+		t.Errorf("Start: %v", err)
+	}
+	if !refuses("127.0.0.1:" + port) {
+		t.Error("the port is open")
+	}
+}
+
+// freePort is one that nobody listened on a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return port
+}
